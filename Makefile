@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+SHELL := /bin/bash
+PYTHON ?= python3
+
+STORE := $(shell $(PYTHON) -I -S harness/bootstrap.py --store)
+VENV := $(shell $(PYTHON) -I -S harness/bootstrap.py --where)
+BIN := $(VENV)/bin
+
+# Everything that tools remember goes into the store; nothing is left in the tree.
+CACHE := $(STORE)/tools
+export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
+export RUFF_CACHE_DIR := $(CACHE)/ruff
+export MYPY_CACHE_DIR := $(CACHE)/mypy
+PYTEST := $(BIN)/pytest -o cache_dir=$(CACHE)/pytest -n auto --dist worksteal
+
+.PHONY: help setup build demo test test-all lint bench env clean
+
+help:
+	@echo 'make demo      set up what is missing, then show one live update, verified'
+	@echo 'make test      set up what is missing, then every check: lint, types, unit tests, scenarios'
+	@echo 'make test-all  the same and the tests that take longer'
+	@echo 'make lint      only lint and types'
+	@echo 'make bench     measure'
+	@echo 'make env       print what puts `harness` into PATH: eval "$$(make -s env)"'
+	@echo 'make clean     remove everything built: $(STORE)'
+
+# System packages (by apt, said before it is done), venv, Python packages.
+setup:
+	@$(PYTHON) -I -S harness/bootstrap.py
+
+demo: setup
+	@$(BIN)/harness run scenarios/quickstart.yaml
+
+lint: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir $(CACHE)/import-linter
+
+# Built before pytest, whose output would hide the progress.
+build: setup
+	@$(BIN)/harness build
+
+test: lint build
+	$(PYTEST) -m 'not slow'
+
+test-all: lint build
+	$(PYTEST)
+
+bench: setup
+	@$(BIN)/harness bench
+
+env: setup
+	@echo 'export PATH="$(BIN):$$PATH"'
+
+clean:
+	rm -rf -- '$(STORE)'

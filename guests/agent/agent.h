@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The commands of the agent; each returns an exit status. */
+#ifndef AGENT_H
+#define AGENT_H
+
+#include "types.h"
+
+#include <sys/un.h>
+
+#define SOCKET_NAME "agent.sock"
+#define LINKS_NAME "fd"
+
+int serve(bool foreground);	/* server.c */
+int relay(void);		/* client.c */
+int call_once(const char *request);
+
+/* Where socket and links are: $AGENT_DIR, or /run. */
+const char *agent_dir(void);
+int socket_address(struct sockaddr_un *address);
+/* All of it, however many calls that takes; 0, or -1 with errno. */
+int write_all(int fd, const char *data, size_t len);
+
+#endif

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The next kernel: loaded from a virtio disk, then jumped into. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/kexec.h>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ops.h"
+
+#define COPY_SIZE SZ_1M
+
+static int serial_is(const char *path, const char *serial)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+	ssize_t got;
+
+	if (fd < 0)
+		return 0;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	/* The driver's attribute ends in a newline or not, depending on the kernel. */
+	text[got > 0 ? strcspn(text, "\n") : 0] = '\0';
+	return !strcmp(text, serial);
+}
+
+/* The virtio disk with that serial number, opened for reading, or -1 after failing the request. */
+static int open_disk(struct request *rq, u64 index)
+{
+	char serial[32], path[64] = "";
+	glob_t found = { 0 };
+	const char *name;
+	size_t i;
+	int fd;
+
+	snprintf(serial, sizeof(serial), "kernel:%llu", index);
+	if (!glob("/sys/block/vd*/serial", 0, NULL, &found)) {
+		for (i = 0; i < found.gl_pathc && !*path; i++) {
+			if (!serial_is(found.gl_pathv[i], serial))
+				continue;
+			name = found.gl_pathv[i] + strlen("/sys/block/");
+			snprintf(path, sizeof(path), "/dev/%.*s", (int)strcspn(name, "/"), name);
+		}
+	}
+	globfree(&found);
+	if (!*path)
+		return refuse(rq, "no virtio disk has the serial number '%s'", serial);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? fail(rq, "open of the kernel's disk") : fd;
+}
+
+static int copy(int from, int to, u64 size)
+{
+	char *data = malloc(COPY_SIZE);
+	ssize_t got = 1;
+
+	while (data && size && got > 0) {
+		got = read(from, data, size < COPY_SIZE ? size : COPY_SIZE);
+		if (got > 0 && write(to, data, got) != got)
+			got = -1;
+		if (got > 0)
+			size -= got;
+		else if (!got)
+			errno = ENODATA;
+	}
+	free(data);
+	return size ? -1 : 0;
+}
+
+/*
+ * kexec_file_load() wants a regular file that nobody may write: a memfd filled from the disk,
+ * then opened anew for reading only.
+ */
+static int kernel_file(struct request *rq, u64 disk, u64 size)
+{
+	int from, memfd, kernel = -1;
+	char path[32];
+
+	from = open_disk(rq, disk);
+	if (from < 0)
+		return -1;
+	memfd = memfd_create("kernel", MFD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
+	if (memfd < 0)
+		fail(rq, "memfd_create");
+	else if (copy(from, memfd, size))
+		fail(rq, "copy of the kernel");
+	else
+		kernel = open(path, O_RDONLY | O_CLOEXEC);
+	if (kernel < 0 && !rq->error)
+		fail(rq, "open of the kernel");
+	/* Nothing of the disk stays in the page cache: runs that count free memory would see it. */
+	posix_fadvise(from, 0, 0, POSIX_FADV_DONTNEED);
+	close(from);
+	if (memfd >= 0)
+		close(memfd);
+	return kernel;
+}
+
+int op_kexec_load(struct request *rq)
+{
+	const char *cmdline = "", *initrd = "/sys/firmware/initrd";
+	u64 disk = 0, size = 0;
+	int kernel, initramfs, ret = 0;
+
+	if (arg_u64(rq, "disk", &disk) || arg_u64(rq, "size", &size) ||
+	    arg_string(rq, "cmdline", &cmdline) || arg_string(rq, "initrd", &initrd))
+		return -1;
+	initramfs = open(initrd, O_RDONLY | O_CLOEXEC);
+	if (initramfs < 0)
+		return fail(rq, "open of the initramfs");
+	kernel = kernel_file(rq, disk, size);
+	if (kernel < 0)
+		ret = -1;
+	else if (syscall(SYS_kexec_file_load, kernel, initramfs, strlen(cmdline) + 1, cmdline, 0UL))
+		ret = fail(rq, "kexec_file_load");
+	if (kernel >= 0)
+		close(kernel);
+	close(initramfs);
+	return ret;
+}
+
+/* In the child of a process with threads: system calls only. */
+static void jump(struct timespec delay)
+{
+	static const char failed[] = "fdbox-guest: kexec failed: ";
+	const char *name;
+	int console;
+
+	/*
+	 * The held fds are the agent's alone: a second holder would be a reason to refuse a live
+	 * update.
+	 */
+	console = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (console > 0) {
+		dup2(console, 0);
+		syscall(SYS_close_range, 1, ~0U, 0);
+	}
+	setsid();
+	while (nanosleep(&delay, &delay) && errno == EINTR)
+		;
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+	name = errno_name(errno);
+	if (write(0, failed, sizeof(failed) - 1) < 0 || write(0, name, strlen(name)) < 0 ||
+	    write(0, "\n", 1) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+int op_kexec(struct request *rq)
+{
+	u64 delay = 0;
+	pid_t child;
+
+	if (arg_u64(rq, "delay_ms", &delay))
+		return -1;
+	child = fork();
+	if (child < 0)
+		return fail(rq, "fork");
+	if (!child)
+		jump((struct timespec){ delay / 1000, delay % 1000 * 1000000 });
+	return 0;
+}

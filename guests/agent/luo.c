@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The Live Update Orchestrator, Linux 6.19 and later. Its header
+ * (include/uapi/linux/liveupdate.h) is not in the distribution's yet, so what we use of it is
+ * declared here.
+ */
+#include <fcntl.h>
+#include <linux/ioctl.h>
+#include <linux/types.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "fds.h"
+#include "ops.h"
+
+#define LUO_CREATE_SESSION	_IO(0xBA, 0x00)
+#define LUO_RETRIEVE_SESSION	_IO(0xBA, 0x01)
+#define LUO_PRESERVE_FD		_IO(0xBA, 0x40)
+#define LUO_RETRIEVE_FD		_IO(0xBA, 0x41)
+#define LUO_FINISH		_IO(0xBA, 0x42)
+#define LUO_NAME_LENGTH		64
+
+struct luo_session {
+	__u32 size;
+	__s32 fd;	/* out */
+	__u8 name[LUO_NAME_LENGTH];
+};
+
+struct luo_fd {
+	__u32 size;
+	__s32 fd;	/* in to preserve, out of retrieve */
+	__aligned_u64 token;
+};
+
+struct luo_finish {
+	__u32 size;
+	__u32 reserved;
+};
+
+/*
+ * The device has a single opener at a time, so the agent opens it once, when it is first needed,
+ * and keeps it.
+ */
+static int luo_device(struct request *rq)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static int device = -1;
+
+	pthread_mutex_lock(&lock);
+	if (device < 0)
+		device = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
+	pthread_mutex_unlock(&lock);
+	return device < 0 ? fail(rq, "open of /dev/liveupdate") : device;
+}
+
+static int open_session(struct request *rq, unsigned int command, const char *what)
+{
+	struct luo_session arg = { .size = sizeof(arg) };
+	int device = luo_device(rq);
+	const char *name = "";
+
+	if (device < 0 || arg_string(rq, "session", &name))
+		return -1;
+	/* Too long a name arrives without NUL: refusing it is the kernel's job. */
+	memcpy(arg.name, name, strnlen(name, LUO_NAME_LENGTH));
+	if (ioctl(device, command, &arg))
+		return fail(rq, what);
+	return fds_add(rq, &sessions, "session", arg.fd);
+}
+
+int op_luo_create(struct request *rq)
+{
+	return open_session(rq, LUO_CREATE_SESSION, "LIVEUPDATE_IOCTL_CREATE_SESSION");
+}
+
+int op_luo_retrieve(struct request *rq)
+{
+	return open_session(rq, LUO_RETRIEVE_SESSION, "LIVEUPDATE_IOCTL_RETRIEVE_SESSION");
+}
+
+int op_luo_put(struct request *rq)
+{
+	struct luo_fd arg = { .size = sizeof(arg) };
+	int session = fds_find(rq, &sessions, "session");
+	u64 token = 0;
+
+	if (session < 0 || arg_u64(rq, "token", &token))
+		return -1;
+	arg.token = token;
+	arg.fd = fds_find(rq, &held, "fd");
+	if (arg.fd < 0)
+		return -1;
+	if (ioctl(session, LUO_PRESERVE_FD, &arg))
+		return fail(rq, "LIVEUPDATE_SESSION_PRESERVE_FD");
+	fds_forget(rq, &held, "fd");
+	close(arg.fd);
+	return 0;
+}
+
+int op_luo_get(struct request *rq)
+{
+	struct luo_fd arg = { .size = sizeof(arg) };
+	int session = fds_find(rq, &sessions, "session");
+	u64 token = 0;
+
+	if (session < 0 || fds_check_free(rq, &held, "fd") || arg_u64(rq, "token", &token))
+		return -1;
+	arg.token = token;
+	if (ioctl(session, LUO_RETRIEVE_FD, &arg))
+		return fail(rq, "LIVEUPDATE_SESSION_RETRIEVE_FD");
+	return fds_add(rq, &held, "fd", arg.fd);
+}
+
+int op_luo_finish(struct request *rq)
+{
+	struct luo_finish arg = { .size = sizeof(arg) };
+	int session = fds_find(rq, &sessions, "session");
+
+	if (session < 0)
+		return -1;
+	return ioctl(session, LUO_FINISH, &arg) ? fail(rq, "LIVEUPDATE_SESSION_FINISH") : 0;
+}
+
+/* Of an outgoing session this takes everything back, of an incoming one it is finish. */
+int op_luo_close(struct request *rq)
+{
+	int session = fds_find(rq, &sessions, "session");
+
+	if (session < 0)
+		return -1;
+	fds_forget(rq, &sessions, "session");
+	return close(session) ? fail(rq, "close") : 0;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The operations as data. */
+
+#include "ops.h"
+
+const struct op ops[] = {
+	{ "hello", op_hello, "" },
+	{ "kmsg", op_kmsg, "" },
+	{ "file", op_file, "path" },
+
+	{ "close", op_close, "fd" },
+	{ "dup", op_dup, "fd as" },
+	{ "rename", op_rename, "fd as" },
+	{ "fds", op_fds, "" },
+
+	{ "memfd", op_memfd, "fd size flags?" },
+	{ "stat", op_stat, "fd" },
+	{ "seek", op_seek, "fd pos" },
+	{ "truncate", op_truncate, "fd size" },
+	{ "seal_add", op_seal_add, "fd seals" },
+	{ "chmod", op_chmod, "fd mode" },
+	{ "chown", op_chown, "fd uid gid" },
+	{ "punch", op_punch, "fd offset length" },
+
+	{ "fill", op_fill, "fd seed offset? length?" },
+	{ "digest", op_digest, "fd offset? length? via?" },
+	{ "read", op_read, "fd offset length" },
+	{ "write", op_write, "fd offset hex" },
+
+	{ "extents", op_extents, "fd" },
+	{ "pages", op_pages, "fd" },
+
+	{ "fdbox_create", op_fdbox_create, "box" },
+	{ "fdbox_delete", op_fdbox_delete, "box" },
+	{ "fdbox_put", op_fdbox_put, "box fd name" },
+	{ "fdbox_get", op_fdbox_get, "box name fd" },
+	{ "fdbox_seal", op_fdbox_seal, "box" },
+	{ "fdbox_unseal", op_fdbox_unseal, "box" },
+	{ "fdbox_list", op_fdbox_list, "box?" },
+
+	{ "luo_create", op_luo_create, "session" },
+	{ "luo_retrieve", op_luo_retrieve, "session" },
+	{ "luo_put", op_luo_put, "session fd token" },
+	{ "luo_get", op_luo_get, "session token fd" },
+	{ "luo_finish", op_luo_finish, "session" },
+	{ "luo_close", op_luo_close, "session" },
+
+	{ "kexec_load", op_kexec_load, "disk size cmdline initrd?" },
+	{ "kexec", op_kexec, "delay_ms" },
+	{ NULL, NULL, NULL }
+};

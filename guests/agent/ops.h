@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every operation there is. The table in ops.c names them and their arguments. */
+#ifndef AGENT_OPS_H
+#define AGENT_OPS_H
+
+#include "request.h"
+
+/* system.c */
+int op_hello(struct request *rq);
+int op_kmsg(struct request *rq);
+int op_file(struct request *rq);
+
+/* fds.c */
+int op_close(struct request *rq);
+int op_dup(struct request *rq);
+int op_rename(struct request *rq);
+int op_fds(struct request *rq);
+
+/* memfd.c */
+int op_memfd(struct request *rq);
+int op_stat(struct request *rq);
+int op_seek(struct request *rq);
+int op_truncate(struct request *rq);
+int op_seal_add(struct request *rq);
+int op_chmod(struct request *rq);
+int op_chown(struct request *rq);
+int op_punch(struct request *rq);
+
+/* content.c */
+int op_fill(struct request *rq);
+int op_digest(struct request *rq);
+int op_read(struct request *rq);
+int op_write(struct request *rq);
+
+/* extents.c */
+int op_extents(struct request *rq);
+int op_pages(struct request *rq);
+
+/* fdbox.c */
+int op_fdbox_create(struct request *rq);
+int op_fdbox_delete(struct request *rq);
+int op_fdbox_put(struct request *rq);
+int op_fdbox_get(struct request *rq);
+int op_fdbox_seal(struct request *rq);
+int op_fdbox_unseal(struct request *rq);
+int op_fdbox_list(struct request *rq);
+
+/* luo.c */
+int op_luo_create(struct request *rq);
+int op_luo_retrieve(struct request *rq);
+int op_luo_put(struct request *rq);
+int op_luo_get(struct request *rq);
+int op_luo_finish(struct request *rq);
+int op_luo_close(struct request *rq);
+
+/* kexec.c */
+int op_kexec_load(struct request *rq);
+int op_kexec(struct request *rq);
+
+#endif

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""python -m harness."""
+
+import sys
+
+from harness.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

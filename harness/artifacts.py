@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a plan runs on, built or taken from the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.build.guest import Guest, obtain_guest
+from harness.build.kernel import Kernel, obtain_kernel
+from harness.build.kmod import obtain_modules
+from harness.build.spec import kernel_parameters
+from harness.build.store import Store
+from harness.plan import MachineSpec, Plan
+from harness.scenario import Carrier
+from harness.vm.accel import Accel, choose
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Kernels by the names that the plan has for them, the guest image, and the accelerator."""
+
+    kernels: Mapping[str | None, Kernel]
+    guest: Guest
+    accel: Accel
+
+    def describe(self, plan: Plan) -> dict[str, str]:
+        """What a result says about how it came about."""
+        names = dict.fromkeys((plan.kernel, *plan.next_kernels))
+        kernels = [f"{self.kernels[name].release} ({self.kernels[name].build_id[:12]})" for name in names]
+        return {
+            "carrier": plan.carrier,
+            "kernel": ", ".join(kernels),
+            "accelerator": f"{self.accel.name} ({self.accel.reason})",
+        }
+
+
+def obtain(plan: Plan, store: Store, tree: Path | None = None) -> Artifacts:
+    """Everything that a plan needs; builds what is missing. tree: stands in for the kernel without a name."""
+    names = dict.fromkeys((plan.kernel, *plan.next_kernels))
+    kernels = {name: obtain_kernel(store, name, tree if name is None else None) for name in names}
+    return obtain_for(store, kernels, plan.kernel)
+
+
+def obtain_for(store: Store, kernels: Mapping[str | None, Kernel], first: str | None) -> Artifacts:
+    """What runs on these kernels: modules for each, one guest image for all; first: the one that boots."""
+    distinct = {kernel.key: kernel for kernel in kernels.values()}
+    guest = obtain_guest(store, [(kernel, obtain_modules(store, kernel)) for kernel in distinct.values()])
+    return Artifacts(kernels, guest, choose(store, kernels[first], guest))
+
+
+def bare_plan(kernel: str | None) -> Plan:
+    """A machine and no steps."""
+    cmdline = " ".join(kernel_parameters(kernel))
+    return Plan(
+        case="shell",
+        source=Path("-"),
+        summary="a booted machine",
+        tags=(),
+        carrier=Carrier.FDBOX,
+        kernel=kernel,
+        next_kernels=(kernel,),
+        cmdline=cmdline,
+        next_cmdlines=(cmdline,),
+        machine=MachineSpec(),
+        steps=(),
+        dmesg=(),
+    )

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Building kernels: allnoconfig and fragments, out of tree, reproducible, once.
+
+An entry of the store holds linux/ (the patched source) and, in it, BUILD (the O= folder). A build folder
+within its source makes kbuild use relative paths throughout, so that the entry can be renamed into place,
+ccache hits whatever the key is, and two builds of the same thing are the same.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.build.elf import build_id
+from harness.build.kconfig import check
+from harness.build.make import make, toolchain
+from harness.build.patch import Patched, apply_series
+from harness.build.source import SOURCE, obtain_source
+from harness.build.spec import TREE, KernelSpec, kernel_spec
+from harness.build.store import Store, key_of, remove
+from harness.build.tree import Synced, check_tree, sync_tree
+from harness.errors import HarnessError
+from harness.proc import run
+from harness.progress import stage
+
+BUILD = "build-fdbox"
+_FACTS = "kernel.json"
+# Goes into every key: to be raised when the way kernels are built changes.
+_RECIPE = "1"
+_TARGETS = ("bzImage", "modules")
+# Lines that make prints for a whole build of the default kernel; what a kernel really printed is remembered.
+_DEFAULT_LINES = 1760
+# What an external module or a debugger never reads, and what would be wrong once the entry is in its place.
+_DROPPED = (
+    "*.o",
+    "*.a",
+    "*.cmd",
+    "*.order",
+    ".tmp_*",
+    "vmlinux.unstripped",
+    "vmlinux.bin*",
+    "modules.builtin*",
+)
+_DROPPED_PATHS = ("Makefile", "source", "arch/x86/boot/compressed/vmlinux", ".cache.mk")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that was built, in the store."""
+
+    name: str  # as in kernels.yaml, or "tree" for the user's tree
+    release: str  # uname -r
+    build_id: str  # GNU build id of vmlinux, hex
+    image: Path  # bzImage
+    vmlinux: Path
+    config: Path
+    source: Path  # patched source, only to be read
+    build: Path  # O= folder, good for external modules
+    key: str
+    parameters: tuple[str, ...]  # boot parameters of every generation
+    patches: tuple[str, ...]  # those that are in
+    rejected: tuple[tuple[str, str], ...]  # those that are not, each with the reason
+
+
+def obtain_kernel(store: Store, name: str | None, tree: Path | None = None) -> Kernel:
+    """The kernel called name (None: the default one), or, when tree is given, the kernel in that tree.
+
+    Raises UsageError when there is no such kernel or tree, HarnessError when it cannot be had or built.
+    """
+    if re.search(r"[\s:]", str(store.root)):
+        raise HarnessError(
+            f"a kernel cannot be built in {store.root}: make(1) takes no path with a space or colon; "
+            "XDG_CACHE_HOME chooses another place"
+        )
+    spec = kernel_spec(name)
+    entry = _obtain_tree(store, spec, tree) if tree else _obtain_named(store, spec)
+    return _load(entry, TREE if tree else spec.name, spec)
+
+
+def _obtain_named(store: Store, spec: KernelSpec) -> Path:
+    source = obtain_source(store, spec)
+    inputs = _inputs(spec, source.origin.sha256)
+
+    def build(draft: Path) -> None:
+        copy = draft / SOURCE
+        run(["cp", "--archive", "--link", source.folder, copy])
+        patched = apply_series(copy, copy, spec.patches)
+        for patch, reason in patched.rejected:
+            raise HarnessError(f"{patch} does not apply to {source.origin.description}: {reason}")
+        (copy / BUILD).mkdir()
+        log = store.root / "log" / f"kernel-{spec.name}-{key_of(inputs)}.log"
+        _build(store, spec.name, spec, copy, spec.local_version, log)
+        _prune(copy / BUILD)
+        log.replace(draft / "build.log")
+        _write_facts(draft, patched)
+
+    return store.obtain("kernel", spec.name, inputs, build)
+
+
+def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
+    tree = check_tree(tree)
+    place = hashlib.sha256(str(tree).encode()).hexdigest()[:8]
+    with store.work(f"tree-{place}") as area:
+        with stage(f"reading {tree}"):
+            synced = sync_tree(tree, area, spec.patches)
+        inputs = _inputs(spec, synced.identity)
+        entry = store.obtain(
+            "kernel",
+            f"{TREE}-{place}",
+            inputs,
+            lambda draft: _build_tree(store, spec, area, synced, draft, place),
+        )
+    for patch, reason in synced.patched.rejected:
+        Console(stderr=True, highlight=False).print(
+            f"{patch} does not apply to {tree}: {reason}; what needs it will be skipped", soft_wrap=True
+        )
+    return entry
+
+
+def _build_tree(store: Store, spec: KernelSpec, area: Path, synced: Synced, draft: Path, place: str) -> None:
+    """Build in area what has changed there since the last time; put a copy of the result into draft."""
+    build = synced.folder / BUILD
+    mark = area / "building"
+    if mark.exists():
+        # We were killed while make ran: there may be half of an object file with the time of a whole one.
+        remove(build)
+    build.mkdir(exist_ok=True)
+    mark.touch()
+    try:
+        log = area / "build.log"
+        log.unlink(missing_ok=True)
+        _build(store, f"{TREE}-{place}", spec, synced.folder, f"-{TREE}{place}", log)
+    finally:
+        mark.unlink()
+    with stage("keeping the result"):
+        _snapshot(synced.folder, draft / SOURCE)
+    shutil.copy(log, draft / "build.log")
+    _write_facts(draft, synced.patched)
+
+
+def _inputs(spec: KernelSpec, source: str) -> dict[str, str]:
+    """Everything that goes into a kernel."""
+    files = {f"{file.parent.name}/{file.name}": _digest(file) for file in (*spec.patches, *spec.fragments)}
+    order = " ".join(file.name for file in (*spec.patches, *spec.fragments))
+    return {"recipe": _RECIPE, "source": source, "order": order, "toolchain": toolchain(), **files}
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _build(store: Store, name: str, spec: KernelSpec, source: Path, local_version: str, log: Path) -> None:
+    """Configure and build in source/BUILD. Raises HarnessError with the first error and the log's name."""
+    log.parent.mkdir(exist_ok=True)
+    build = source / BUILD
+    ccache = store.root / "ccache"
+    with stage(f"configuring kernel {name}"):
+        merge: Sequence[str | Path] = ("scripts/kconfig/merge_config.sh", "-n", "-O", BUILD, *spec.fragments)
+        make(merge, cwd=source, ccache=ccache, log=log, what=f"configuration of kernel {name}")
+        check(name, spec.fragments, build / ".config")
+    remembered = store.root / "work" / f"lines-{name}"
+    fresh = not (build / "vmlinux").exists()
+    total = (int(remembered.read_text()) if remembered.exists() else _DEFAULT_LINES) if fresh else None
+    lines = 0
+    with stage(f"building kernel {name}", total=total) as progress:
+
+        def on_line(line: str) -> None:
+            nonlocal lines
+            lines += 1
+            progress.advance()
+
+        argv = ("make", f"O={BUILD}", f"-j{os.cpu_count() or 1}", f"LOCALVERSION={local_version}", *_TARGETS)
+        make(argv, cwd=source, ccache=ccache, log=log, what=f"kernel {name}", on_line=on_line)
+    if fresh:
+        remembered.parent.mkdir(exist_ok=True)
+        remembered.write_text(f"{lines}\n")
+
+
+def _dropped(path: Path) -> bool:
+    return str(path) in _DROPPED_PATHS or any(fnmatch(path.name, pattern) for pattern in _DROPPED)
+
+
+def _prune(build: Path) -> None:
+    """Remove from a build folder what nobody reads after the build."""
+    for folder, _, files in os.walk(build):
+        for file in (Path(folder, name) for name in files):
+            if _dropped(file.relative_to(build)):
+                file.unlink()
+
+
+def _snapshot(source: Path, target: Path) -> None:
+    """Copy a source with its build folder: sources, which change only by rename, as hard links."""
+    target.mkdir()
+    children = [child for child in source.iterdir() if child.name != BUILD]
+    run(["cp", "--archive", "--link", "-t", target, *children])
+    build = source / BUILD
+
+    def ignore(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if _dropped((Path(folder) / name).relative_to(build))]
+
+    shutil.copytree(build, target / BUILD, symlinks=True, ignore=ignore)
+
+
+def _write_facts(draft: Path, patched: Patched) -> None:
+    build = draft / SOURCE / BUILD
+    facts = {
+        "release": (build / "include/config/kernel.release").read_text().strip(),
+        "build_id": build_id(build / "vmlinux"),
+        "patches": patched.applied,
+        "rejected": patched.rejected,
+    }
+    (draft / _FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def _load(entry: Path, name: str, spec: KernelSpec) -> Kernel:
+    facts = json.loads((entry / _FACTS).read_text())
+    source = entry / SOURCE
+    build = source / BUILD
+    return Kernel(
+        name=name,
+        release=facts["release"],
+        build_id=facts["build_id"],
+        image=build / "arch/x86/boot/bzImage",
+        vmlinux=build / "vmlinux",
+        config=build / ".config",
+        source=source,
+        build=build,
+        key=entry.name.rpartition("-")[2],
+        parameters=spec.parameters,
+        patches=tuple(facts["patches"]),
+        rejected=tuple((patch, reason) for patch, reason in facts["rejected"]),
+    )

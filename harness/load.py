@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a YAML file to a Scenario, or to everything that is wrong with it.
+
+The file becomes a tree of plain values with places (yamltree.py), pydantic checks the values against
+scenario.py, lint.py checks what the steps mean together. All report into one list: a file is wrong only once.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.diagnostic import Diagnostic, ScenarioError, Where, guess, nearest
+from harness.explain import descriptions, explain, likely_key
+from harness.lint import Draft, lint
+from harness.scenario import VERBS, Carrier, Header, Modifiers, Scenario, Step, Verb
+from harness.yamltree import Loc, Plain, Tree, parse
+
+T = TypeVar("T")
+STEPS_HELP = "what is done, in order: steps: [{create_box: vm0}, ...]"
+
+
+def load(path: Path, kernels: Collection[str] | None = None) -> Scenario:
+    """Read a scenario; kernels: the names of kernels that exist, None: do not check those.
+
+    Raises ScenarioError with everything that is wrong.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ScenarioError([Diagnostic(Where(path, 0, 0), unreadable(path, error))]) from error
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        where = Where(path, before.count(b"\n") + 1, column)
+        raise ScenarioError([Diagnostic(where, "this is not text in UTF-8")]) from error
+    return load_text(text, path, kernels)
+
+
+def load_all(paths: Iterable[Path], kernels: Collection[str] | None = None) -> tuple[Scenario, ...]:
+    """Read several scenarios. Raises ScenarioError with everything that is wrong in any of them."""
+    scenarios: list[Scenario] = []
+    faults: list[Diagnostic] = []
+    for path in paths:
+        try:
+            scenarios.append(load(path, kernels))
+        except ScenarioError as error:
+            faults += error.diagnostics
+    if faults:
+        raise ScenarioError(faults)
+    return tuple(scenarios)
+
+
+def load_text(text: str, path: Path, kernels: Collection[str] | None = None) -> Scenario:
+    """Make a scenario of the text of the file path. Raises ScenarioError."""
+    tree = parse(text, path)
+    if not tree.faults and not isinstance(tree.value, dict):
+        other = "not a scenario, which is a mapping: 'summary: ...', 'steps: ...'"
+        tree.fault(Where(path, 1, 1), "empty file" if tree.value is None else other)
+    if not isinstance(tree.value, dict):
+        raise ScenarioError(tree.faults)
+    value = dict(tree.value)
+    has_steps, listed = "steps" in value, value.pop("steps", None)
+    header = validate(Header, value, tree, (), "a scenario", also=("steps",))
+    drafts = read_steps(listed, tree) if has_steps else []
+    if not has_steps and not any(guess(key, ["steps"]) for key in value):
+        tree.fault(tree.where_key(()), f"'steps' is missing: {STEPS_HELP}")
+    for where, message in lint(drafts, header.carriers if header else carriers_of(value), kernels):
+        tree.fault(where, message)
+    if header and kernels is not None and header.kernel is not None and header.kernel not in kernels:
+        tree.fault(tree.where(("kernel",)), f"no kernel '{header.kernel}'{nearest(header.kernel, kernels)}")
+    if tree.faults or header is None:
+        raise ScenarioError(sorted(dict.fromkeys(tree.faults)))
+    steps = tuple(draft.step for draft in drafts if draft.step is not None)
+    return Scenario(source=path, steps=steps, **vars(header))
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """Why a file cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        others = [other.name for other in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        return f"no such file{nearest(path.name, others)}"
+    if isinstance(error, IsADirectoryError):
+        return "this is a folder: name the .yaml files in it"
+    return f"cannot be read: {error.strerror}"
+
+
+def carriers_of(value: Mapping[str, Plain]) -> tuple[Carrier, ...]:
+    """The carriers of a scenario whose header is wrong, as far as they are right."""
+    said = value.get("carrier")
+    words = said if isinstance(said, tuple) else (said,)
+    return tuple(carrier for carrier in Carrier if carrier in words) or (Carrier.FDBOX,)
+
+
+def read_steps(value: Plain, tree: Tree) -> list[Draft]:
+    """The steps of a scenario, those that are wrong included."""
+    if not isinstance(value, tuple):
+        tree.fault(tree.where_key(("steps",)), f"'steps' must be a list, each step with a '- ': {STEPS_HELP}")
+        return []
+    if not value:
+        tree.fault(tree.where_key(("steps",)), f"'steps' is empty: {STEPS_HELP}")
+    return [read_step(step, number, tree) for number, step in enumerate(value, 1)]
+
+
+def read_step(value: Plain, number: int, tree: Tree) -> Draft:
+    """One step: a verb with its arguments, and modifiers beside it."""
+    loc: Loc = ("steps", number - 1)
+    step, word = None, None
+    if not isinstance(value, dict):
+        tree.fault(tree.where(loc), not_a_step(value))
+    elif (word := find_verb(value, tree, loc)) is not None:
+        before = len(tree.faults)
+        beside = {key: rest for key, rest in value.items() if key != word}
+        arguments = spread(VERBS[word], value[word])
+        action = validate(VERBS[word].kind, arguments, tree, (*loc, word), f"'{word}'")
+        misplaced = report_misplaced(beside, word, tree, loc)
+        modifiers = validate(
+            Modifiers,
+            {k: v for k, v in beside.items() if k not in misplaced},
+            tree,
+            loc,
+            "a step",
+        )
+        if action is not None and modifiers is not None and len(tree.faults) == before:
+            step = Step(action, modifiers.expect, tree.where(loc), number)
+    places = {str(at[-1]): where for at, where in tree.values.items() if at[:2] == loc and len(at) in {3, 4}}
+    return Draft(step, word or guess_verb(value), frozenset(words(value)), tree.where(loc), places)
+
+
+def guess_verb(value: Plain) -> str | None:
+    """The verb that something wrong is probably meant to have."""
+    heads = value if isinstance(value, dict) else [value] if isinstance(value, str) else []
+    guesses = (guess(re.split(r"[\s:]", head)[0], VERBS) for head in heads)
+    return next((verb for verb in guesses if verb), None)
+
+
+def not_a_step(value: Plain) -> str:
+    """Why something is no step."""
+    if isinstance(value, str):
+        word, colon, rest = value.partition(":")
+        if colon and word in VERBS:
+            return f"a space is missing after the ':': '{word}: {rest}'"
+        if value in VERBS:
+            return f"a ':' is missing: '{value}:'"
+        if value.split(maxsplit=1)[0:1] and value.split()[0] in VERBS:
+            return f"a ':' is missing: '{value.replace(' ', ': ', 1)}'"
+    return "a step is a verb with its arguments, such as 'seal: vm0'"
+
+
+def find_verb(value: Mapping[str, Plain], tree: Tree, loc: Loc) -> str | None:
+    """The verb of a step; None, and a fault, if there is not exactly one."""
+    found = [key for key in value if key in VERBS]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        tree.fault(
+            tree.where_key((*loc, found[1])),
+            f"two verbs in one step, '{found[0]}' and '{found[1]}': begin each step with '- '",
+        )
+        return None
+    modifiers = {field.name for field in fields(Modifiers)}
+    others = [key for key in value if key not in modifiers]
+    if not others:
+        tree.fault(tree.where(loc), "a step without a verb")
+    for key in others:
+        word, colon, rest = key.partition(":")
+        if colon and word in VERBS:
+            message = f"a space is missing after the ':': '{word}: {rest}'"
+        else:
+            message = f"unknown step '{key}'{nearest(key, VERBS)}"
+        tree.fault(tree.where_key((*loc, key)), message)
+    return None
+
+
+def report_misplaced(beside: Mapping[str, Plain], word: str, tree: Tree, loc: Loc) -> set[str]:
+    """Report arguments of a verb that stand beside it because they are not indented enough."""
+    misplaced = {field.name for field in fields(VERBS[word].kind)} & beside.keys()
+    for key in misplaced:
+        tree.fault(
+            tree.where_key((*loc, key)),
+            f"'{key}' stands beside '{word}', not in it: indent it more, or write '{word}: {{{key}: ...}}'",
+        )
+    return misplaced
+
+
+def spread(verb: Verb, value: Plain) -> Plain:
+    """The arguments of a verb, with its short form (`seal: vm0`) written out."""
+    if value is None:
+        return {}
+    if verb.short is not None and not isinstance(value, dict):
+        return {verb.short: value}
+    return value
+
+
+def words(value: Plain) -> Iterable[str]:
+    """All text in a value, and the words in it."""
+    match value:
+        case str():
+            yield from (value, *re.split(r"[\s:]+", value))
+        case dict():
+            for inner in value.values():
+                yield from words(inner)
+        case tuple():
+            for inner in value:
+                yield from words(inner)
+
+
+def validate(
+    kind: type[T], value: Plain, tree: Tree, loc: Loc, owner: str, also: Iterable[str] = ()
+) -> T | None:
+    """Make a `kind` of a value; None, and faults in the tree, if that cannot be.
+
+    loc: the path of the value; owner: what the value is, for the messages; also: other keys that it may have.
+    """
+    keys = descriptions(kind)
+    empty = {key for key in keys if value.get(key, ...) is None} if isinstance(value, dict) else set()
+    for key in sorted(key for key in empty if not tree.is_broken((*loc, key))):
+        tree.fault(tree.where_key((*loc, key)), f"'{key}' is empty: give it a value, or leave it out")
+    rest = (
+        {key: inner for key, inner in value.items() if key not in empty} if isinstance(value, dict) else value
+    )
+    try:
+        made = TypeAdapter(kind).validate_python(rest)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        excused = empty | {likely_key(kind, detail) for detail in details}
+        for detail in details:
+            at = (*loc, *detail["loc"])
+            if tree.is_broken(at):
+                continue
+            message = explain(detail, kind, owner, also)
+            match detail["type"]:
+                case "missing":
+                    if at[-1] not in excused and not is_misplaced(tree, loc, at):
+                        tree.fault(tree.where_key(at[:-1]), message)
+                case "unexpected_keyword_argument":
+                    tree.fault(tree.where_key(at), message)
+                case _:
+                    tree.fault(tree.where(at), message)
+        return None
+    return None if empty else made
+
+
+def is_misplaced(tree: Tree, loc: Loc, at: Loc) -> bool:
+    """Whether a missing argument stands beside its verb, which is reported there."""
+    return len(loc) == 3 and (*loc[:2], at[-1]) in tree.keys

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a scenario to what is run: cases, and for each a plan: pure data, kept with the results."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import UsageError
+from harness.scenario import VERB_OF, VERBS, Allowed, Boot, Carrier, Kexec, Scenario, Step
+
+# Under TCG an old CPU halves the time of everything: it has less for the kernel to probe and to patch.
+CPU_MODEL = "Nehalem"
+# Parameters that may be given more than once.
+REPEATABLE = frozenset({"console"})
+FORMAT = 1
+# The boot parameters of the kernel of that name.
+Parameters = Callable[[str | None], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """The virtual machine of a plan."""
+
+    # RAM in MiB.
+    memory: int = 1024
+    cpus: int = 2
+    # QEMU's name of the CPU model.
+    cpu: str = CPU_MODEL
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to run a scenario."""
+
+    # Unique among the cases that are run together: memfd/holes[luo].
+    id: str
+    scenario: Scenario
+    carrier: Carrier
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides what is run; the same plan on the same artifacts is the same test."""
+
+    # The id of the case: memfd/holes[luo].
+    case: str
+    # The YAML file.
+    source: Path
+    summary: str
+    tags: tuple[str, ...]
+    carrier: Carrier
+    # Name of the kernel of generation 0; None: the default one, or the tree of the command line.
+    kernel: str | None
+    # The distinct kernels that kexec steps load; the position is the disk's index. None: as for `kernel`.
+    next_kernels: tuple[str | None, ...]
+    # Command line of the kernel of generation 0, and of each of next_kernels.
+    cmdline: str
+    next_cmdlines: tuple[str, ...]
+    machine: MachineSpec
+    # In them every Kexec names its kernel: None is not "the running one" any more, but as for `kernel`.
+    steps: tuple[Step, ...]
+    # Kernel messages that are expected.
+    dmesg: tuple[Allowed, ...]
+
+
+def names(sources: Iterable[Path]) -> dict[Path, str]:
+    """A name for each scenario file: its path within the nearest folder `scenarios`, or else the file's stem.
+
+    Where two files would have the same name, both get as many of their folders as tell them apart.
+    """
+    full = {source: source.resolve().with_suffix("").parts[1:] for source in sources}
+    length = {source: natural_length(parts) for source, parts in full.items()}
+    while True:
+        found = {source: "/".join(parts[-length[source] :]) for source, parts in full.items()}
+        count = Counter({name: len({full[s] for s in found if found[s] == name}) for name in found.values()})
+        short = [s for s in found if count[found[s]] > 1 and length[s] < len(full[s])]
+        if not short:
+            return found
+        for source in short:
+            length[source] += 1
+
+
+def natural_length(parts: Sequence[str]) -> int:
+    """How many of a path's last parts are its name when nothing else has the same."""
+    folders = list(reversed(parts[:-1]))
+    return folders.index("scenarios") + 1 if "scenarios" in folders else 1
+
+
+def expand(scenario: Scenario, name: str | None = None) -> tuple[Case, ...]:
+    """The cases of a scenario, in the order of the file; name: see names()."""
+    name = name or names([scenario.source])[scenario.source]
+    return tuple(
+        Case(f"{name}[{carrier}]", scenario, carrier, scenario.steps) for carrier in scenario.carriers
+    )
+
+
+def plan(case: Case, parameters: Parameters, kernel: str | None = None) -> Plan:
+    """The plan of a case.
+
+    parameters: the boot parameters of a kernel, by its name (None: the default kernel or the tree of the
+    command line); kernel: name of the first kernel, if the scenario does not say.
+    """
+    scenario = case.scenario
+    first = scenario.kernel or kernel
+    steps = resolve_kernels(case.steps, first)
+    loaded = [step.action.kernel for step in steps if isinstance(step.action, Kexec)]
+    next_kernels = tuple(dict.fromkeys(loaded))
+    return Plan(
+        case=case.id,
+        source=scenario.source,
+        summary=scenario.summary,
+        tags=scenario.tags,
+        carrier=case.carrier,
+        kernel=first,
+        next_kernels=next_kernels,
+        cmdline=cmdline(parameters(first), scenario.boot),
+        next_cmdlines=tuple(cmdline(parameters(name), scenario.boot) for name in next_kernels),
+        machine=MachineSpec(memory=scenario.boot.memory >> 20, cpus=scenario.boot.cpus),
+        steps=steps,
+        dmesg=scenario.dmesg,
+    )
+
+
+def resolve_kernels(steps: Iterable[Step], running: str | None) -> tuple[Step, ...]:
+    """Give every Kexec the kernel it loads: without one of its own, that of the generation that runs it."""
+    resolved: list[Step] = []
+    for step in steps:
+        if isinstance(step.action, Kexec):
+            kernel = step.action.kernel or running
+            resolved.append(replace(step, action=Kexec(kernel)))
+            running = running if step.expect else kernel
+        else:
+            resolved.append(step)
+    return tuple(resolved)
+
+
+def cmdline(parameters: tuple[str, ...], boot: Boot) -> str:
+    """A kernel's command line; a scenario's parameters replace the kernel's of the same key."""
+    keys = {key(parameter) for parameter in boot.parameters} - REPEATABLE
+    kept = tuple(parameter for parameter in parameters if key(parameter) not in keys)
+    return " ".join(kept + boot.parameters)
+
+
+def key(parameter: str) -> str:
+    """What is left of `=` in a kernel parameter."""
+    return parameter.partition("=")[0]
+
+
+def plan_to_json(plan: Plan) -> str:
+    """The plan as JSON, for people, for the run directory, and for plan_from_json()."""
+    data = asdict(plan) | {"source": str(plan.source), "steps": [step_to_data(step) for step in plan.steps]}
+    return json.dumps({"format": FORMAT} | data, indent=2, ensure_ascii=False) + "\n"
+
+
+def step_to_data(step: Step) -> dict[str, Any]:
+    """A step as JSON data: its action under its verb, as in the scenario."""
+    where = step.where
+    return {
+        "number": step.number,
+        VERB_OF[type(step.action)]: asdict(step.action),
+        "expect": step.expect,
+        "where": {"file": str(where.file), "line": where.line, "column": where.column},
+    }
+
+
+def plan_from_json(text: str) -> Plan:
+    """Read back what plan_to_json() wrote. Raises UsageError when it is something else."""
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+            raise UsageError(f"this is not a plan of format {FORMAT}: write it anew with 'harness plan'")
+        data["steps"] = tuple(step_from_data(step) for step in data["steps"])
+        data["dmesg"] = tuple(Allowed(**allowed) for allowed in data["dmesg"])
+        return TypeAdapter(Plan).validate_python(data)
+    except (ValidationError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"this plan is damaged: {error}") from error
+
+
+def frozen(value: object) -> object:
+    """JSON data as a scenario has it: lists are tuples."""
+    match value:
+        case list():
+            return tuple(frozen(item) for item in value)
+        case dict():
+            return {name: frozen(item) for name, item in value.items()}
+        case _:
+            return value
+
+
+def step_from_data(data: Mapping[str, Any]) -> Step:
+    """Undo step_to_data()."""
+    word = next((word for word in data if word in VERBS), None)
+    if word is None:
+        raise UsageError(f"this plan is damaged: no verb in {dict(data)}")
+    action = TypeAdapter(VERBS[word].kind).validate_python(frozen(data[word]))
+    rest = {name: value for name, value in data.items() if name != word}
+    return TypeAdapter(Step).validate_python(rest | {"action": action})

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pytest collects scenarios: every *.yaml in a folder `scenarios` is a file, every case an item.
+
+A kernel that breaks an expectation is a failure, a case that could not be tested is an error, and neither
+is a Python traceback.
+"""
+
+import datetime
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import artifacts, proc, report
+from harness.build.spec import kernel_names, kernel_parameters
+from harness.build.store import default_store
+from harness.errors import HarnessError
+from harness.load import load
+from harness.plan import Case, expand, plan
+from harness.result import Outcome, Verdict
+from harness.runner import run
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which kernel, and where the run directories go."""
+    group = parser.getgroup("live update")
+    group.addoption(
+        "--kernel", metavar="NAME", help="a kernel of kernel/kernels.yaml, instead of the default"
+    )
+    group.addoption("--tree", type=Path, metavar="DIR", help="a kernel source tree; it is not changed")
+    group.addoption(
+        "--runs", type=Path, metavar="DIR", help="folder for the run directories (default: in the store)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker of xdist dies with its controller, and its QEMU with it."""
+    if hasattr(config, "workerinput"):
+        proc.die_with_parent(signal.SIGTERM)
+    elif config.getoption("--runs") is None:
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-pytest")
+        config.option.runs = default_store().root / "runs" / stamp
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take *.yaml in a folder `scenarios`."""
+    if file_path.suffix == ".yaml" and "scenarios" in file_path.parts:
+        return ScenarioFile.from_parent(parent, path=file_path)
+    return None
+
+
+class ScenarioFile(pytest.File):
+    """A YAML file with one scenario."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Its cases; a file that is not valid is a collection error with every mistake in it."""
+        try:
+            scenario = load(self.path, kernel_names())
+        except HarnessError as error:
+            raise self.CollectError(str(error)) from error
+        for case in expand(scenario):
+            item = CaseItem.from_parent(self, name=case.carrier, case=case)
+            for tag in scenario.tags:
+                item.add_marker(tag.replace("-", "_"))
+            yield item
+
+
+class ScenarioFailedError(Exception):
+    """The kernel broke an expectation; the text is the report."""
+
+
+class CaseItem(pytest.Item):
+    """One case. It runs in the setup phase, so that what could not be tested is an error, not a failure."""
+
+    def __init__(self, *, case: Case, **rest: object) -> None:
+        super().__init__(**rest)  # type: ignore[arg-type]
+        self.case = case
+        self.outcome: Outcome | None = None
+        self.report = ""
+
+    def setup(self) -> None:
+        """Build what is missing and run the case."""
+        config = self.config
+        chosen = plan(self.case, kernel_parameters, config.getoption("--kernel"))
+        try:
+            made = artifacts.obtain(chosen, default_store(), config.getoption("--tree"))
+        except HarnessError as error:
+            pytest.fail(f"could not test: {error}", pytrace=False)
+        out = Path(config.getoption("--runs")) / self.case.id.replace("/", "_")
+        self.outcome = run(chosen, made, out)
+        self.report = report.render(self.outcome, chosen)
+        self.user_properties.append(("run directory", str(out)))
+        self.user_properties += [("blackout", str(seconds)) for seconds in self.outcome.blackouts]
+        if self.outcome.verdict is Verdict.ERROR:
+            pytest.fail(self.report, pytrace=False)
+        if self.outcome.verdict is Verdict.SKIP:
+            pytest.skip(self.report)
+
+    def runtest(self) -> None:
+        """Pass on the verdict."""
+        assert self.outcome is not None
+        if self.outcome.verdict is Verdict.FAIL:
+            raise ScenarioFailedError(self.report)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        """The report, not a traceback of ours."""
+        if isinstance(excinfo.value, ScenarioFailedError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where pytest says this is."""
+        return self.path, None, self.case.id

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run proves: proofs, findings, a verdict, and the exit code that git bisect understands."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """FAIL: the kernel broke an expectation. ERROR: we could not test. SKIP: a requirement is absent."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    SKIP = "SKIP"
+
+
+EXIT_CODES = {Verdict.PASS: 0, Verdict.SKIP: 0, Verdict.FAIL: 1, Verdict.ERROR: 125}
+EXIT_USAGE = 129
+EXIT_INTERRUPTED = 130
+
+
+class Oracle(StrEnum):
+    """What judged: design names in the order of their weight."""
+
+    STEP = "step"
+    CONTENTS = "contents"
+    FIDELITY = "fidelity"
+    OUTSIDE = "outside"
+    LOG = "kernel log"
+    IDENTITY = "identity"
+    MACHINE = "machine"
+    EVIDENCE = "evidence"
+
+
+class Blame(StrEnum):
+    """Whose fault a finding is: the kernel under test, or the harness and its host."""
+
+    KERNEL = "kernel"
+    HARNESS = "harness"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it must be. step is the number of the YAML step, None outside of steps."""
+
+    oracle: Oracle
+    blame: Blame
+    generation: int
+    step: int | None
+    what: str
+    expected: str
+    seen: str
+    # Lines that explain it: a kernel report, the end of the console.
+    detail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Something that was checked and is as it must be: the evidence of a PASS."""
+
+    oracle: Oracle
+    generation: int
+    step: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment of the timeline: seconds since the run's start, on the host's monotonic clock."""
+
+    name: str
+    generation: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One case's result."""
+
+    case: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    proofs: tuple[Proof, ...]
+    timeline: tuple[Mark, ...]
+    # Seconds from the order to jump until the first preserved fd is back in user space, one for each kexec.
+    blackouts: tuple[float, ...]
+    seconds: float
+    # How the machine was made: accelerator, kernels by name with release and build id, carrier.
+    setting: tuple[tuple[str, str], ...]
+    directory: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, for outcome.json."""
+        return {**asdict(self), "setting": dict(self.setting), "directory": str(self.directory)}
+
+
+def judge(findings: Iterable[Finding]) -> Verdict:
+    """The verdict of findings alone: a fault of the kernel outweighs a fault of ours, none is a PASS."""
+    blames = {finding.blame for finding in findings}
+    if Blame.KERNEL in blames:
+        return Verdict.FAIL
+    return Verdict.ERROR if blames else Verdict.PASS
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> int:
+    """The exit code of several cases: 1 if any kernel is bad, else 125 if any could not be tested, else 0."""
+    codes = {EXIT_CODES[verdict] for verdict in verdicts}
+    return 1 if 1 in codes else max(codes, default=EXIT_CODES[Verdict.ERROR])

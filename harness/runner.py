@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One case from power-on to its outcome: the only entry for the command line, pytest and the gate."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness import checks, identity
+from harness.artifacts import Artifacts
+from harness.errors import HarnessError
+from harness.events import Events, Listener
+from harness.evidence import Evidence
+from harness.plan import Plan, plan_to_json
+from harness.result import Blame, Finding, Oracle, Outcome, judge
+from harness.scenario import Kexec, Verify
+from harness.steps import Executor, StepFailedError
+from harness.timeline import blackouts, marks
+from harness.vm.machine import HOST_LOSSES, Limits, Machine, MachineLostError, power_on
+from harness.vm.qemu import Hardware
+
+
+def run(
+    plan: Plan,
+    artifacts: Artifacts,
+    out: Path,
+    listener: Listener | None = None,
+    at_end: Callable[[Machine], None] | None = None,
+) -> Outcome:
+    """Run a plan; everything about it is in the folder out, which must be empty or absent.
+
+    at_end: called with the machine after the last step, failed or not, unless the machine is lost.
+
+    Never raises for a fault of the kernel; a fault of ours (HarnessError) is an ERROR outcome too. Only what
+    asks us to stop (KeyboardInterrupt) gets through, and then QEMU is gone as well.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "plan.json").write_text(plan_to_json(plan))
+    with Events(out / "events.jsonl", listener) as events:
+        evidence = Evidence(events)
+        events.emit("start", case=plan.case)
+        try:
+            _run(plan, artifacts, out, evidence, at_end)
+        except HarnessError as error:
+            evidence.find(Oracle.MACHINE, str(error), "a test", "no test", blame=Blame.HARNESS)
+        missing(plan, evidence)
+        outcome = Outcome(
+            case=plan.case,
+            verdict=judge(evidence.findings),
+            findings=tuple(evidence.findings),
+            proofs=tuple(evidence.proofs),
+            timeline=marks(events.entries),
+            blackouts=blackouts(events.entries),
+            seconds=events.now(),
+            setting=tuple(artifacts.describe(plan).items()),
+            directory=out,
+        )
+        events.emit("verdict", verdict=outcome.verdict)
+    (out / "outcome.json").write_text(json.dumps(outcome.to_json(), indent=2, default=str) + "\n")
+    return outcome
+
+
+def _run(
+    plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, at_end: Callable[[Machine], None] | None
+) -> None:
+    limits = Limits().scaled(artifacts.accel.slowness)
+    with power_on(hardware(plan, artifacts), out, evidence.events, limits) as machine:
+        try:
+            _play(plan, artifacts, machine, out, evidence, at_end)
+        except MachineLostError as error:
+            evidence.generation = error.generation
+            lost(error, machine, evidence)
+        finally:
+            evidence.step = None
+            machine.console.poll()
+            for generation in range(machine.console.generation + 1):
+                lines = machine.console.text(generation)
+                (out / f"console.{generation}.log").write_text("\n".join(lines) + "\n")
+                checks.log(machine, generation, plan.dmesg, evidence)
+
+
+def _play(
+    plan: Plan,
+    artifacts: Artifacts,
+    machine: Machine,
+    out: Path,
+    evidence: Evidence,
+    at_end: Callable[[Machine], None] | None,
+) -> None:
+    guest = artifacts.guest
+    hello = machine.boot(guest.ssh_key, guest.host_key)
+    if hello["version"] != guest.agent_version:
+        raise HarnessError(
+            f"the guest's agent has version {hello['version']}, the host expects {guest.agent_version}: "
+            "the guest image is stale, run 'harness build'"
+        )
+    for module in checks.failed_modules(machine):
+        said = [line for line in machine.console.text(0) if module in line]
+        raise HarnessError(f"module {module} did not load: {said[-2:]}; see {out / 'console.log'}")
+    now = checks.who(machine, hello)
+    build_id = artifacts.kernels[plan.kernel].build_id
+    text = f"cold boot of {now.release}, build id {now.build_id[:12]} as built"
+    checks.identify(identity.check_cold(now, build_id), text, evidence)
+    outside = checks.Outside(out)
+    outside.learn_scratch(machine)
+    executor = Executor(plan, artifacts.kernels, machine, evidence, out, outside, now)
+    try:
+        for step in plan.steps:
+            executor.step(step)
+    except StepFailedError:
+        evidence.events.emit("stopped", step=evidence.step)
+    evidence.step = None
+    if at_end:
+        at_end(machine)
+    checks.log_is_whole(machine, evidence, out)
+
+
+def lost(error: MachineLostError, machine: Machine, evidence: Evidence) -> None:
+    """The finding for a lost machine: the kernel's, unless the host did it or the kernel never came up."""
+    ours = error.loss in HOST_LOSSES or not error.booted
+    what = (
+        f"the machine was lost: {error.loss}" if error.booted else f"the kernel does not boot: {error.loss}"
+    )
+    evidence.find(
+        Oracle.MACHINE,
+        what,
+        error.expected,
+        str(error),
+        blame=Blame.HARNESS if ours else Blame.KERNEL,
+        detail=tuple(machine.console.tail(error.generation)),
+    )
+
+
+def missing(plan: Plan, evidence: Evidence) -> None:
+    """Oracle 6: what must have been looked at and was not. Nothing is missing once something is found."""
+    if evidence.findings:
+        return
+    live_updates = sum(isinstance(s.action, Kexec) and not s.expect for s in plan.steps)
+    lacking = [
+        f"{oracle} of generation {generation}"
+        for generation in range(live_updates + 1)
+        for oracle in (Oracle.IDENTITY, Oracle.LOG)
+        if not evidence.proven(oracle, generation)
+    ]
+    spoken: Mapping[int | None, set[Oracle]] = {
+        step.number: {p.oracle for p in evidence.proofs if p.step == step.number} for step in plan.steps
+    }
+    lacking += [
+        f"{Oracle.CONTENTS} of step {step.number} (verify)"
+        for step in plan.steps
+        if isinstance(step.action, Verify) and Oracle.CONTENTS not in spoken[step.number]
+    ]
+    for what in lacking:
+        finding = Finding(Oracle.EVIDENCE, Blame.HARNESS, 0, None, f"no evidence: {what}", "a proof", "none")
+        evidence.findings.append(finding)
+
+
+def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:
+    """The machine that a plan asks for, made of artifacts."""
+    machine = plan.machine
+    return Hardware(
+        accel=artifacts.accel.name,
+        cpu=machine.cpu,
+        cpus=machine.cpus,
+        memory=machine.memory,
+        kernel=artifacts.kernels[plan.kernel].image,
+        initramfs=artifacts.guest.initramfs,
+        cmdline=plan.cmdline,
+        disks=tuple(artifacts.kernels[name].image for name in plan.next_kernels),
+    )

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whenever and however the harness is ended: no process, socket or lock is left, and it says so."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.artifacts import Artifacts
+from harness.result import EXIT_INTERRUPTED
+
+QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
+MOMENTS = ("start", "power-on", "init", "ready", "jump", "next kernel", "verdict")
+
+
+@pytest.fixture
+def run(artifacts: Artifacts, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """`harness run scenarios/quickstart.yaml`, going on, in a process group of its own."""
+    command = [sys.executable, "-m", "harness", "run", str(QUICKSTART), "--out", str(tmp_path / "runs")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, text=True, process_group=0, **pipes) as process:  # type: ignore[call-overload]
+        yield process
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(event: str, runs: Path) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        for file in runs.glob("*/events.jsonl"):
+            lines = file.read_text().splitlines()
+            if any(json.loads(line)["event"] == event for line in lines if line.endswith("}")):
+                return
+        time.sleep(0.005)
+    pytest.fail(f"no event '{event}' in 120 s")
+
+
+def processes(needle: str) -> list[str]:
+    """The command lines of all processes that mention needle, ours excepted."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if needle in line and int(folder.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+def nothing_left(runs: Path) -> None:
+    end = time.monotonic() + 10
+    while (left := processes(str(runs))) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not left
+    assert not [path for path in runs.rglob("*") if path.is_socket() or path.name.startswith("memory.")]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c(moment: str, run: subprocess.Popen[str], tmp_path: Path) -> None:
+    wait_for(moment, tmp_path / "runs")
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
+    output, _ = run.communicate(timeout=30)
+    nothing_left(tmp_path / "runs")
+    if moment != "verdict":  # with the verdict out there may be nothing left to interrupt
+        assert run.returncode == EXIT_INTERRUPTED, output
+        assert "interrupted" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_only_the_parent_is_ended(number: signal.Signals, run: subprocess.Popen[str], tmp_path: Path) -> None:
+    wait_for("ready", tmp_path / "runs")
+    run.send_signal(number)
+    run.communicate(timeout=30)
+    nothing_left(tmp_path / "runs")
+
+
+def test_a_worker_that_is_killed_is_an_error_of_ours(run: subprocess.Popen[str], tmp_path: Path) -> None:
+    wait_for("ready", tmp_path / "runs")
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 125, output
+    assert "the process that ran this case died" in output
+    nothing_left(tmp_path / "runs")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Module builds: for one kernel, once, in the order of Kbuild."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.build.kernel import Kernel
+from harness.build.kmod import obtain_modules
+from harness.build.store import Store
+from harness.errors import HarnessError
+from harness.tests.fake_kernel import fake_tree
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "store").mkdir()
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Kernel:
+    tree = fake_tree(tmp_path / "linux")
+    none = tmp_path / "none"
+    return Kernel(
+        name="7.3.4",
+        release="7.3.4",
+        build_id="00",
+        image=none,
+        vmlinux=none,
+        config=none,
+        source=tree,
+        build=tree / "build",
+        key="0123456789abcdef",
+        parameters=(),
+        patches=(),
+        rejected=(),
+    )
+
+
+@pytest.fixture
+def kmod(tmp_path: Path) -> Path:
+    folder = tmp_path / "kmod"
+    (folder / "include").mkdir(parents=True)
+    (folder / "Kbuild").write_text("obj-m += second.o\nobj-m += another.o\n")
+    (folder / "include/uapi.h").write_text("#define NUMBER 1\n")
+    for name in ("second", "another"):
+        (folder / f"{name}.c").write_text('#include "include/uapi.h"\nint number = NUMBER;\n')
+    return folder
+
+
+def test_modules_come_in_load_order_and_nothing_else_stays(store: Store, kernel: Kernel, kmod: Path) -> None:
+    (kmod / "second.mod.c").write_text("built by hand\n")
+    modules = obtain_modules(store, kernel, kmod)
+    assert [file.name for file in modules.files] == ["second.ko", "another.ko"]
+    assert all(file.is_file() for file in modules.files)
+    assert sorted(path.name for path in modules.directory.iterdir()) == [
+        "another.ko",
+        "build.log",
+        "inputs.json",
+        "load.order",
+        "second.ko",
+    ]
+    assert not list(kmod.glob("*.ko"))
+    assert obtain_modules(store, kernel, kmod) == modules
+
+
+def test_header_and_kernel_are_in_the_key(store: Store, kernel: Kernel, kmod: Path) -> None:
+    keys = {
+        obtain_modules(store, kernel, kmod).key,
+        obtain_modules(store, replace(kernel, key="1"), kmod).key,
+    }
+    (kmod / "include/uapi.h").write_text("#define NUMBER 2\n")
+    keys.add(obtain_modules(store, kernel, kmod).key)
+    assert len(keys) == 3
+
+
+def test_error_shows_the_compilers_first(store: Store, kernel: Kernel, kmod: Path) -> None:
+    (kmod / "second.c").write_text("int number = wrong;\n")
+    with pytest.raises(
+        HarnessError, match=r"kmod/ for kernel 7.3.4 does not build: .*second.c:1:\d+: error: .*wrong"
+    ):
+        obtain_modules(store, kernel, kmod)
+
+
+def test_module_that_needs_a_rejected_patch_is_left_out(store: Store, kernel: Kernel, kmod: Path) -> None:
+    (kmod / "second.c").write_text("int number = wrong;\n")
+    kernel = replace(kernel, rejected=(("1.patch", "does not fit"),))
+    assert [file.name for file in obtain_modules(store, kernel, kmod).files] == ["another.ko"]
+
+
+def test_no_sources_is_an_error(store: Store, kernel: Kernel, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no module sources"):
+        obtain_modules(store, kernel, tmp_path / "linux" / "mm" / "none")

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Negative controls: real machines in which something is broken on purpose. Every oracle has to turn red."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import report
+from harness.artifacts import Artifacts, bare_plan
+from harness.build.spec import kernel_parameters
+from harness.load import load
+from harness.plan import Case, Plan, expand, plan
+from harness.result import Blame, Oracle, Outcome, Verdict
+from harness.runner import run
+
+HERE = Path(__file__).parent
+# Which oracles have to speak, and words that must be in the report, by scenario.
+EXPECTED: dict[str, tuple[set[Oracle], str]] = {
+    "byte_changed": ({Oracle.CONTENTS, Oracle.OUTSIDE}, "the contents of 'ram' changed"),
+    "other_fd": ({Oracle.OUTSIDE}, "is not the memory that was preserved"),
+    "warning_before": ({Oracle.LOG}, "oracle    kernel log, generation 0"),
+    "warning_after": ({Oracle.LOG}, "oracle    kernel log, generation 1"),
+    "firmware_reset": ({Oracle.MACHINE}, "the machine was reset (guest-reset)"),
+    "panic_after": ({Oracle.MACHINE, Oracle.LOG}, "Kernel panic - not syncing: sysrq triggered crash"),
+    "not_sealed": ({Oracle.STEP}, "'unseal' failed"),
+    "session_closed": ({Oracle.STEP}, "ENOENT"),
+    "early_death": ({Oracle.MACHINE, Oracle.LOG}, "Failed to allocate memmap"),
+}
+CASES = [case for name in EXPECTED for case in expand(load(HERE / "negative" / f"{name}.yaml"))]
+
+
+def test_every_negative_scenario_is_expected() -> None:
+    assert {path.stem for path in (HERE / "negative").glob("*.yaml")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_turns_red(case: Case, artifacts: Artifacts, tmp_path: Path) -> None:
+    oracles, words = EXPECTED[case.scenario.source.stem]
+    chosen = plan(case, kernel_parameters)
+    outcome = run(chosen, artifacts, tmp_path / "run")
+    text = report.render(outcome, chosen)
+    assert outcome.verdict is Verdict.FAIL, text
+    assert {finding.oracle for finding in outcome.findings} == oracles, text
+    assert words in text
+
+
+def test_the_same_without_the_fault_passes(artifacts: Artifacts, tmp_path: Path) -> None:
+    """The negative scenarios fail for their fault alone: without that step they pass."""
+    (case, _) = expand(load(HERE / "negative" / "byte_changed.yaml"))
+    chosen = plan(case, kernel_parameters)
+    healthy = replace(chosen, steps=tuple(s for s in chosen.steps if type(s.action).__name__ != "Ssh"))
+    outcome = run(healthy, artifacts, tmp_path / "run")
+    assert outcome.verdict is Verdict.PASS, report.render(outcome, healthy)
+
+
+# -- could not test: never a FAIL, never a PASS
+
+
+def could_not(outcome: Outcome, chosen: Plan, words: str) -> None:
+    text = report.render(outcome, chosen)
+    assert outcome.verdict is Verdict.ERROR, text
+    assert words in text
+    assert "Traceback" not in text
+
+
+def test_a_kernel_that_does_not_boot(artifacts: Artifacts, tmp_path: Path) -> None:
+    chosen = bare_plan(None)
+    chosen = replace(chosen, cmdline="console=ttyS0 rdinit=/none panic=-1")
+    outcome = run(chosen, artifacts, tmp_path / "run")
+    could_not(outcome, chosen, "the kernel does not boot")
+
+
+def test_a_kernel_that_says_nothing(artifacts: Artifacts, tmp_path: Path) -> None:
+    chosen = bare_plan(None)
+    chosen = replace(chosen, cmdline="console=ttyS1")
+    hasty = replace(artifacts, accel=replace(artifacts.accel, slowness=0.03))
+    could_not(run(chosen, hasty, tmp_path / "run"), chosen, "is not on the console")
+
+
+def test_ssh_that_never_answers(artifacts: Artifacts, tmp_path: Path) -> None:
+    chosen = bare_plan(None)
+    chosen = replace(chosen, cmdline=f"{chosen.cmdline} initcall_blacklist=virtio_net_driver_init")
+    hasty = replace(artifacts, accel=replace(artifacts.accel, slowness=0.2))
+    could_not(run(chosen, hasty, tmp_path / "run"), chosen, "the guest is ready but cannot be reached")
+
+
+def test_an_agent_of_another_version(artifacts: Artifacts, tmp_path: Path) -> None:
+    chosen = bare_plan(None)
+    stale = replace(artifacts, guest=replace(artifacts.guest, agent_version="other"))
+    could_not(run(chosen, stale, tmp_path / "run"), chosen, "the host expects other")
+
+
+def test_another_kernel_than_the_one_that_was_built(artifacts: Artifacts, tmp_path: Path) -> None:
+    chosen = bare_plan(None)
+    kernel = replace(artifacts.kernels[None], build_id="feed")
+    outcome = run(chosen, replace(artifacts, kernels={None: kernel}), tmp_path / "run")
+    assert outcome.verdict is Verdict.FAIL
+    assert [f.oracle for f in outcome.findings] == [Oracle.IDENTITY]
+
+
+def test_missing_evidence_is_never_a_pass(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.checks.log", lambda *_: None)
+    chosen = bare_plan(None)
+    outcome = run(chosen, artifacts, tmp_path / "run")
+    could_not(outcome, chosen, "no evidence: kernel log of generation 0")
+    assert {finding.blame for finding in outcome.findings} == {Blame.HARNESS}

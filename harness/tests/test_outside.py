@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Memory from outside: what is read, and that every way of being wrong is seen."""
+
+import pytest
+
+from harness.outside import GAP_PAGES, Difference, Range, compare, moved, ranges
+from harness.record import PAGE, Run
+
+FRAMES = (Run(0, 100, 2), Run(2, 50, 1))
+
+
+def expected(offset: int, length: int) -> bytes:
+    return b"".join(bytes([1 + page]) * PAGE for page in range(offset // PAGE, (offset + length) // PAGE))
+
+
+def memory(frames: tuple[Run, ...] = FRAMES) -> list[tuple[Range, bytearray]]:
+    read = [(area, bytearray(area.size)) for area in ranges(frames)]
+    for run in frames:
+        for area, data in read:
+            start = run.pfn * PAGE - area.address
+            if 0 <= start < area.size:
+                data[start : start + run.count * PAGE] = expected(run.index * PAGE, run.count * PAGE)
+    return read
+
+
+def test_near_runs_are_read_at_once_far_ones_are_not() -> None:
+    assert ranges(FRAMES) == [Range(50 * PAGE, 52 * PAGE)]
+    far = 102 + GAP_PAGES + 1
+    assert len(ranges((*FRAMES, Run(3, far, 1)))) == 2
+    assert ranges(()) == []
+
+
+def test_equal() -> None:
+    assert compare(FRAMES, [(a, bytes(d)) for a, d in memory()], expected) is None
+
+
+def test_one_byte_is_found_with_its_address() -> None:
+    ((area, data),) = memory()
+    data[50 * PAGE + PAGE + 7] ^= 0xFF  # physical page 101, page 1 of the file
+    difference = compare(FRAMES, [(area, bytes(data))], expected)
+    assert difference == Difference(PAGE + 7, 101 * PAGE + 7, 2, 2 ^ 0xFF)
+
+
+def test_memory_that_was_not_read_is_never_equal() -> None:
+    ((area, data),) = memory()
+    with pytest.raises(ValueError, match="returned"):
+        compare(FRAMES, [(area, bytes(data[:-1]))], expected)
+    with pytest.raises(ValueError, match="was not read"):
+        compare(FRAMES, [], expected)
+
+
+SCRATCH = [Range(1000 * PAGE, 100 * PAGE)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "index"),
+    [
+        (FRAMES, FRAMES, None),
+        (FRAMES, (Run(0, 100, 1), Run(1, 103, 1), Run(2, 50, 1)), 1),  # another frame
+        (FRAMES, (Run(0, 100, 2),), 2),  # a page is missing
+        (FRAMES, (*FRAMES, Run(3, 60, 1)), 3),  # a page too many
+        ((Run(0, 1005, 1),), (Run(0, 70, 1),), None),  # had to leave scratch
+        ((Run(0, 1005, 1),), (Run(0, 1005, 1),), 0),  # stayed in scratch: not preserved
+        ((), (), None),
+    ],
+)
+def test_in_place(before: tuple[Run, ...], now: tuple[Run, ...], index: int | None) -> None:
+    assert moved(before, now, SCRATCH) == index

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pytest collects scenarios: passes, failures and errors in it, its JUnit file, and several workers."""
+
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from harness.artifacts import Artifacts
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with our conftest.py and an empty folder scenarios."""
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    (tmp_path / "scenarios").mkdir()
+    return tmp_path
+
+
+def pytest_in(project: Path, *options: str) -> tuple[int, str, ElementTree.Element]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml=junit.xml", *options]
+    done = subprocess.run(
+        [*command, "--runs=runs", "scenarios"], cwd=project, text=True, capture_output=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr, ElementTree.parse(project / "junit.xml").getroot()
+
+
+def test_a_fault_of_the_kernel_is_a_failure_without_a_traceback(artifacts: Artifacts, project: Path) -> None:
+    shutil.copy(ROOT / "harness/tests/negative/warning_after.yaml", project / "scenarios")
+    status, output, junit = pytest_in(project, "-n", "2")
+    assert status == 1, output
+    assert "2 failed" in output
+    assert "Traceback" not in output
+    for part in ("oracle    kernel log, generation 1", "expected", "seen", "runs/", "lkdtm"):
+        assert part in output
+    failures = junit.findall(".//failure")
+    assert len(failures) == 2
+    assert "the kernel reports a problem (WARNING)" in str(failures[0].text)
+
+
+def test_a_pass_records_its_blackout_and_run_directory(artifacts: Artifacts, project: Path) -> None:
+    shutil.copy(ROOT / "scenarios/quickstart.yaml", project / "scenarios")
+    status, output, junit = pytest_in(project)
+    assert status == 0, output
+    names = {str(p.get("name")) for p in junit.findall(".//property")}
+    assert names == {"blackout", "run directory"}
+    assert len(junit.findall(".//testcase")) == 2
+    assert sorted(path.name for path in (project / "runs").iterdir()) == [
+        "quickstart[fdbox]",
+        "quickstart[luo]",
+    ]
+
+
+def test_what_could_not_be_tested_is_an_error(artifacts: Artifacts, project: Path) -> None:
+    text = (
+        "summary: no kernel\nboot: {parameters: [rdinit=/none]}\n"
+        "steps:\n  - open: {fd: a, size: 1}\n  - verify: a\n"
+    )
+    (project / "scenarios" / "dead.yaml").write_text(text)
+    status, output, junit = pytest_in(project)
+    assert status == 1, output
+    assert "1 error" in output
+    assert "could not test" in output
+    assert "Traceback" not in output
+    assert len(junit.findall(".//error")) == 1
+
+
+def test_a_scenario_that_is_not_valid_is_a_collection_error(project: Path) -> None:
+    (project / "scenarios" / "bad.yaml").write_text("summary: x\nsteps:\n  - sael: vm0\n")
+    status, output, _ = pytest_in(project)
+    assert status == 2
+    assert "bad.yaml:3:5" in output
+    assert "'seal'" in output
+    assert "Traceback" not in output

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""QEMU's command line, and QEMU itself without a kernel."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.deadline import Deadline
+from harness.errors import HarnessError
+from harness.events import Events
+from harness.vm.machine import Limits, Loss, Machine, MachineLostError, power_on
+from harness.vm.qemu import Hardware, argv, script
+
+HARDWARE = Hardware(
+    accel="tcg",
+    cpu="Nehalem",
+    cpus=2,
+    memory=1024,
+    kernel=Path("/k/bzImage"),
+    initramfs=Path("/g/init,ram.cpio"),
+    cmdline="console=ttyS0 quiet",
+    disks=(Path("/k/a,b"), Path("/k/next")),
+)
+
+
+def test_argv_golden() -> None:
+    words = argv(HARDWARE, "file,path=/out/console.log", "socket,fd=7")
+    golden = (Path(__file__).parent / "golden" / "qemu_argv.txt").read_text().splitlines()
+    assert words == golden
+
+
+def test_the_script_is_a_shell_script_with_the_same_machine() -> None:
+    text = script(HARDWARE)
+    assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
+    assert "'console=ttyS0 quiet'" in text
+    assert "-S" not in text.split()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Hardware:
+    """A machine whose kernel is not one: QEMU starts, nothing boots."""
+    if not shutil.which("qemu-system-x86_64"):
+        pytest.fail("QEMU is not installed: run 'make setup'")
+    kernel = tmp_path / "kernel"
+    image = bytearray(16384)
+    # The least that QEMU takes for a bzImage: Documentation/arch/x86/boot.rst, protocol 2.13, loaded high.
+    image[0x1F1], image[0x211], image[0x206:0x208] = 1, 1, b"\x0d\x02"
+    image[0x1FE:0x200], image[0x202:0x206], image[0x22C:0x230] = b"\x55\xaa", b"HdrS", b"\xff\xff\xff\x7f"
+    kernel.write_bytes(image)
+    return Hardware("tcg", "Nehalem", 1, 64, kernel, kernel, "x", (kernel,))
+
+
+def start(hardware: Hardware, out: Path) -> None:
+    with (
+        Events(out / "events.jsonl") as events,
+        power_on(hardware, out, events, Limits(boot=2)) as machine,
+    ):
+        machine.boot(out / "key", "ssh-ed25519 AAAA")
+
+
+def test_qemu_that_refuses_its_arguments_is_our_fault_in_its_words(empty: Hardware, tmp_path: Path) -> None:
+    broken = Hardware(**{**vars(empty), "cpu": "NoSuchModel"})
+    with pytest.raises(HarnessError, match=r"QEMU did not start: .*NoSuchModel.*qemu\.sh"):
+        start(broken, tmp_path)
+
+
+def loss_of(machine: Machine) -> Loss:
+    """How the machine is lost, which must happen in some seconds."""
+    with pytest.raises(MachineLostError) as lost:
+        Deadline(10).wait(lambda: False, machine.watch)
+    return lost.value.loss
+
+
+def test_a_machine_that_is_reset_is_lost_as_a_reset(empty: Hardware, tmp_path: Path) -> None:
+    with (
+        Events(tmp_path / "events.jsonl") as events,
+        power_on(empty, tmp_path, events, Limits()) as machine,
+    ):
+        machine.monitor.execute("cont")
+        machine.monitor.execute("system_reset")
+        assert loss_of(machine) is Loss.RESET
+
+
+def test_qemu_that_is_killed_is_the_hosts_fault(empty: Hardware, tmp_path: Path) -> None:
+    with (
+        Events(tmp_path / "events.jsonl") as events,
+        power_on(empty, tmp_path, events, Limits()) as machine,
+    ):
+        os.kill(machine.pid, signal.SIGKILL)
+        assert loss_of(machine) is Loss.QEMU
+
+
+def test_memory_is_read_from_outside(empty: Hardware, tmp_path: Path) -> None:
+    with (
+        Events(tmp_path / "events.jsonl") as events,
+        power_on(empty, tmp_path, events, Limits()) as machine,
+    ):
+        scratch = tmp_path / "memory"
+        # 0xFFFF0: the reset vector's jump in the firmware, ea: far jump.
+        assert machine.memory(0xFFFF0, 1, scratch) == b"\xea"
+        assert not scratch.exists()
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from harness.events import Events
+from harness.vm.machine import Limits, power_on
+from harness.vm.qemu import Hardware
+out = Path(sys.argv[1])
+kernel = out / "kernel"
+hardware = Hardware("tcg", "Nehalem", 1, 64, kernel, kernel, "x", ())
+with Events(out / "e") as events, power_on(hardware, out, events, Limits()) as machine:
+    print(machine.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_qemu_outlives_a_killed_harness(empty: Hardware, tmp_path: Path, number: signal.Signals) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert holder.stdout is not None
+    qemu = int(holder.stdout.readline())
+    assert Path(f"/proc/{qemu}").exists()
+    holder.send_signal(number)
+    holder.wait(10)
+    holder.stdout.close()
+    assert gone(qemu)
+
+
+def gone(pid: int) -> bool:
+    for _ in range(300):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False

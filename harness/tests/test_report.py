@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reports against golden text: what a stranger reads."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.load import load_text
+from harness.plan import Plan, expand, plan
+from harness.report import render
+from harness.result import Blame, Finding, Mark, Oracle, Outcome, Proof, Verdict, judge
+
+GOLDEN = Path(__file__).parent / "golden" / "report"
+SCENARIO = """\
+summary: one memfd in a sealed box
+steps:
+  - create_box: vm0
+  - open: {fd: ram, size: 16M, fill: {seed: 7}}
+  - put: {box: vm0, fd: ram}
+  - seal: vm0
+  - kexec:
+  - unseal: vm0
+  - get: {box: vm0, fd: ram}
+  - verify: ram
+"""
+TIMELINE = (
+    Mark("power-on", 0, 0.1),
+    Mark("jump ordered", 0, 2.0),
+    Mark("old kernel ends", 0, 2.05),
+    Mark("next kernel's first line", 1, 2.2),
+    Mark("user space starts", 1, 2.9),
+    Mark("ready", 1, 3.1),
+    Mark("agent answers", 1, 3.3),
+)
+
+
+def the_plan() -> Plan:
+    (case,) = expand(load_text(SCENARIO, Path("scenarios/quickstart.yaml")))
+    return plan(case, lambda _: ("console=ttyS0",))
+
+
+def outcome(*findings: Finding) -> Outcome:
+    proofs = (
+        Proof(Oracle.IDENTITY, 0, None, "cold boot of 7.3.4"),
+        Proof(Oracle.CONTENTS, 1, 8, "'ram': 16 MiB of the pattern of seed 7"),
+        Proof(Oracle.OUTSIDE, 1, 8, "'ram': 4096 pages read through QMP, byte for byte"),
+    )
+    return Outcome(
+        case="quickstart[fdbox]",
+        verdict=judge(findings),
+        findings=findings,
+        proofs=proofs,
+        timeline=TIMELINE,
+        blackouts=(1.4,),
+        seconds=3.9,
+        setting=(("carrier", "fdbox"), ("kernel", "7.3.4"), ("accelerator", "tcg")),
+        directory=Path("/runs/1/quickstart[fdbox]"),
+    )
+
+
+WARNING = Finding(
+    Oracle.LOG,
+    Blame.KERNEL,
+    1,
+    None,
+    "the kernel reports a problem (WARNING)",
+    "no such message, or a `dmesg:` entry that expects it",
+    "[    1.0] WARNING: CPU: 0",
+    ("[    1.0] WARNING: CPU: 0", "[    1.0] Call Trace:"),
+)
+CHANGED = Finding(
+    Oracle.CONTENTS, Blame.KERNEL, 1, 8, "the contents of 'ram' changed", "CRC-32 aa", "CRC-32 bb"
+)
+NO_SSH = Finding(
+    Oracle.MACHINE,
+    Blame.HARNESS,
+    0,
+    None,
+    "the kernel does not boot: SSH does not answer",
+    "an SSH login",
+    "port 1: refused",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("pass", outcome()),
+        ("fail", outcome(CHANGED, WARNING)),
+        ("error", outcome(NO_SSH)),
+    ],
+)
+def test_report(name: str, result: Outcome) -> None:
+    text = render(result, the_plan()) + "\n"
+    golden = GOLDEN / f"{name}.txt"
+    if os.environ.get("HARNESS_GOLDEN") == "write":
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_verdict_of_the_error_report_is_not_a_fail() -> None:
+    assert outcome(NO_SSH).verdict is Verdict.ERROR

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which accelerator works here: a timed boot proves it, /dev/kvm being there does not."""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.build.guest import Guest
+from harness.build.kernel import Kernel
+from harness.build.store import Store
+from harness.errors import HarnessError
+from harness.events import Events
+from harness.vm.machine import Limits, MachineLostError, power_on
+from harness.vm.qemu import QEMU, Hardware
+
+KVM = Path("/dev/kvm")
+# Debian 12's; the oldest on which this was seen to work.
+OLDEST_QEMU = (7, 2)
+# A kernel that KVM runs is ready in less than 2 s; one that it cannot run prints nothing for ever.
+TRIAL_SECONDS = 10.0
+TRIAL_CMDLINE = "console=ttyS0 earlyprintk=serial,ttyS0 panic=-1"
+
+
+@dataclass(frozen=True)
+class Accel:
+    """An accelerator, why it was chosen, and by how much its time limits are stretched."""
+
+    name: str
+    reason: str
+    slowness: float
+
+
+TCG_SLOWNESS = 1.0
+KVM_SLOWNESS = 0.5
+
+
+def choose(store: Store, kernel: Kernel, guest: Guest) -> Accel:
+    """The accelerator for this host; remembered in the store until the host or QEMU changes."""
+    memory = store.root / "accelerator.json"
+    host = _host()
+    try:
+        known = json.loads(memory.read_text())
+        if known["host"] == host:
+            return Accel(**known["accel"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    accel = _try(kernel, guest)
+    with tempfile.NamedTemporaryFile("w", dir=store.root, delete=False) as file:
+        json.dump({"host": host, "accel": asdict(accel)}, file)
+    Path(file.name).replace(memory)
+    return accel
+
+
+def _host() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    try:
+        text = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise HarnessError(f"{QEMU} cannot be run ({error}): 'make setup' installs it") from error
+    version = re.search(r"version (\d+)\.(\d+)\S*", text)
+    if not version or (int(version[1]), int(version[2])) < OLDEST_QEMU:
+        need = ".".join(map(str, OLDEST_QEMU))
+        raise HarnessError(f"{QEMU} is too old: {text.strip()}; {need} or newer is needed")
+    return f"{boot} {version[0]} kvm={os.access(KVM, os.R_OK | os.W_OK)}"
+
+
+def _try(kernel: Kernel, guest: Guest) -> Accel:
+    if not KVM.exists():
+        return Accel("tcg", f"there is no {KVM}", TCG_SLOWNESS)
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return Accel("tcg", f"{KVM} may not be opened by this user", TCG_SLOWNESS)
+    machine = Hardware("kvm", "Nehalem", 1, 512, kernel.image, guest.initramfs, TRIAL_CMDLINE, ())
+    with tempfile.TemporaryDirectory() as folder, Events(Path(folder, "events")) as events:
+        try:
+            with power_on(machine, Path(folder), events, Limits(boot=TRIAL_SECONDS, ssh=5)) as trial:
+                trial.boot(guest.ssh_key, guest.host_key)
+        except (MachineLostError, HarnessError) as error:
+            return Accel("tcg", f"a test boot with KVM failed: {error}", TCG_SLOWNESS)
+    return Accel("kvm", "a test boot with it worked", KVM_SLOWNESS)

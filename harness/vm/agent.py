@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The agent in the guest, spoken to in JSON lines over one SSH channel (protocol: guests/agent)."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import paramiko
+
+from harness.deadline import Deadline
+
+
+class AgentLostError(Exception):
+    """The agent did not answer: time ran out, or the connection went away."""
+
+
+class AgentErrnoError(Exception):
+    """A call in the guest failed: the system call or ioctl by name, errno by name, and the agent's words."""
+
+    def __init__(self, op: str, errno: str, call: str, text: str) -> None:
+        super().__init__(f"{op}: {call or 'the agent'} failed with {errno}: {text}")
+        self.op = op
+        self.errno = errno
+        self.call = call
+        self.text = text
+
+
+class Agent:
+    """One connection to the agent; requests are answered in order."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._number = 0
+        self._buffer = b""
+
+    def call(
+        self, op: str, deadline: Deadline, watch: Callable[[], None], **arguments: object
+    ) -> dict[str, Any]:
+        """Ask for one operation; its result. Raises AgentErrnoError (the guest said no) or AgentLostError."""
+        self._number += 1
+        request = json.dumps({"id": self._number, "op": op, **arguments}) + "\n"
+        try:
+            self._channel.sendall(request.encode())
+        except (OSError, paramiko.SSHException) as error:
+            raise AgentLostError(f"{op}: the connection to the agent is gone ({error})") from error
+        if not deadline.wait(self._received, watch):
+            raise AgentLostError(f"{op}: no answer from the agent in {deadline.seconds:.0f} s")
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return self._result(op, json.loads(line))
+
+    def _received(self) -> bool:
+        while self._channel.recv_ready():
+            self._buffer += self._channel.recv(1 << 20)
+        if b"\n" in self._buffer:
+            return True
+        if self._channel.closed or self._channel.eof_received:
+            raise AgentLostError("the agent ended its connection")
+        return False
+
+    def _result(self, op: str, reply: dict[str, Any]) -> dict[str, Any]:
+        if reply.get("id") != self._number:
+            raise AgentLostError(f"{op}: the agent answered request {reply.get('id')}, not {self._number}")
+        if error := reply.get("error"):
+            raise AgentErrnoError(op, error["errno"], error.get("call", ""), error.get("text", ""))
+        return dict(reply["ok"])
+
+    def close(self) -> None:
+        """End this connection; the agent keeps what it holds."""
+        self._channel.close()

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One virtual machine over all its generations: boot, talk, jump, and know when it is lost."""
+
+import contextlib
+import functools
+import re
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from harness import proc
+from harness.deadline import Deadline
+from harness.errors import HarnessError
+from harness.events import Events
+from harness.vm.agent import Agent, AgentLostError
+from harness.vm.console import INIT, JUMP, READY, Console
+from harness.vm.monitor import Monitor
+from harness.vm.qemu import Hardware, argv, script
+from harness.vm.shell import Result, Shell, ShellError, dial_until
+
+# The agent answers the order to jump before it carries it out.
+JUMP_DELAY_MS = 20
+# QEMU writes the last console bytes and events before it ends: time to read them.
+SETTLE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long each wait may take, in seconds. They end a hang; they measure nothing."""
+
+    # From power-on, or from the first line of the next kernel, to the ready marker.
+    boot: float = 90.0
+    # From "Starting new kernel" to the next kernel's first line.
+    silence: float = 30.0
+    # From the order to jump to "Starting new kernel".
+    shutdown: float = 30.0
+    ssh: float = 30.0
+    call: float = 120.0
+
+    def scaled(self, factor: float) -> "Limits":
+        """All limits, times factor."""
+        return Limits(*(getattr(self, name) * factor for name in self.__dataclass_fields__))
+
+
+class Loss(StrEnum):
+    """How a machine can be lost. Each is a finding of its own."""
+
+    PANIC = "panic"
+    RESET = "reset"
+    OFF = "powered off"
+    SILENCE = "silence after the jump"
+    NO_JUMP = "no jump"
+    HANG = "hang"
+    SSH = "SSH does not answer"
+    AGENT = "the agent does not answer"
+    QEMU = "QEMU ended"
+
+
+RUNNING = "a machine that goes on running"
+# QMP events that no live update causes.
+ENDS = frozenset({"SHUTDOWN", "RESET"})
+# Ours or the host's fault, whenever they happen; the others are the kernel's once it has booted.
+HOST_LOSSES = frozenset({Loss.QEMU, Loss.SSH})
+
+
+class MachineLostError(Exception):
+    """The machine cannot go on: how it was lost, in which generation, and whether it had ever been ready."""
+
+    def __init__(self, loss: Loss, generation: int, booted: bool, text: str, expected: str) -> None:
+        super().__init__(text)
+        self.loss = loss
+        self.generation = generation
+        self.booted = booted
+        self.expected = expected
+
+
+class Machine:
+    """A running machine; made by power_on()."""
+
+    def __init__(
+        self, process: proc.Process, monitor: Monitor, console: Console, events: Events, limits: Limits
+    ) -> None:
+        self.console = console
+        self.monitor = monitor
+        self.generation = 0
+        # Whether any generation has been ready.
+        self.booted = False
+        self._process = process
+        self._events = events
+        self._limits = limits
+        self._shell: Shell | None = None
+        self._agent: Agent | None = None
+        self._login: tuple[int, Path, str] | None = None
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def boot(self, key: Path, host_key: str) -> dict[str, Any]:
+        """Start the stopped machine, wait until it is ready and return the agent's hello."""
+        self._login = (self._ssh_port(), key, host_key)
+        self.monitor.execute("cont")
+        self._events.emit("power-on", generation=0)
+        return self._arrive(0)
+
+    def jump(self) -> dict[str, Any]:
+        """Order the loaded kexec and wait for the next kernel; returns its agent's hello."""
+        following = self.generation + 1
+        self.call("kexec", delay_ms=JUMP_DELAY_MS)
+        self._events.emit("jump", generation=self.generation)
+        self.disconnect()
+        limit = Deadline(self._limits.shutdown)
+        if not limit.wait(lambda: self._seen(JUMP, self.generation) or self._kernels > following, self.watch):
+            raise self._lost(Loss.NO_JUMP, "the old kernel never said 'Starting new kernel'", "the jump")
+        self._events.emit("old kernel gone", generation=self.generation)
+        limit = Deadline(self._limits.silence)
+        if not limit.wait(lambda: self._kernels > following, self.watch):
+            text = f"no output for {limit.seconds:.0f} s after 'Starting new kernel'"
+            raise self._lost(Loss.SILENCE, text, "the next kernel's first line")
+        self._events.emit("next kernel", generation=following)
+        return self._arrive(following)
+
+    def _arrive(self, generation: int) -> dict[str, Any]:
+        self.generation = generation
+        limit = Deadline(self._limits.boot)
+        for marker, event in ((INIT, "init"), (READY, "ready")):
+            if not limit.wait(functools.partial(self._seen, marker, generation), self.watch):
+                text = f"not ready {limit.seconds:.0f} s after its start: '{marker}' is not on the console"
+                raise self._lost(Loss.HANG, text, f"'{marker}' on the console")
+            self._events.emit(event, generation=generation)
+        hello = self.connect()
+        self._events.emit("agent", generation=generation)
+        self.booted = True
+        return hello
+
+    def connect(self) -> dict[str, Any]:
+        """Log in and greet the agent of the running generation."""
+        if self._login is None:
+            raise HarnessError("the machine was never started")
+        try:
+            self._shell = dial_until(Deadline(self._limits.ssh), self.watch, *self._login)
+            self._agent = Agent(self._shell.channel("agent connect"))
+        except ShellError as error:
+            text = f"the guest is ready but cannot be reached: {error}"
+            raise self._lost(Loss.SSH, text, "an SSH login") from error
+        return self.call("hello")
+
+    def disconnect(self) -> None:
+        """Close SSH: over user networking its TCP connection gets no end at a kexec."""
+        if self._shell is not None:
+            self._shell.close()
+        self._shell = self._agent = None
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id on the host."""
+        return self._process.pid
+
+    # -- talk ---------------------------------------------------------------------------------------------
+
+    def call(self, op: str, **arguments: object) -> dict[str, Any]:
+        """One operation of the agent; raises AgentErrnoError (the guest refused) or MachineLostError."""
+        if self._agent is None:
+            raise HarnessError(f"{op}: not connected to the agent")
+        try:
+            return self._agent.call(op, Deadline(self._limits.call), self.watch, **arguments)
+        except AgentLostError as error:
+            raise self._lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+
+    def run(self, command: str) -> Result:
+        """Run a shell command in the guest."""
+        if self._shell is None:
+            raise HarnessError(f"{command!r}: not connected to the guest")
+        try:
+            return self._shell.run(command, Deadline(self._limits.call), self.watch)
+        except ShellError as error:
+            raise self._lost(Loss.SSH, str(error), "the command's end") from error
+
+    def open_shell(self, term: str, columns: int, lines: int) -> paramiko.Channel:
+        """An interactive shell on a terminal of its own."""
+        if self._shell is None:
+            raise HarnessError("not connected to the guest")
+        return self._shell.terminal(term, columns, lines)
+
+    def memory(self, address: int, size: int, scratch: Path) -> bytes:
+        """Guest-physical memory as QEMU has it; scratch: a file to pass it through, gone afterwards."""
+        self.monitor.execute("pmemsave", {"val": address, "size": size, "filename": str(scratch)})
+        try:
+            return scratch.read_bytes()
+        finally:
+            scratch.unlink()
+
+    # -- watch --------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Take in the console; raise MachineLostError when the machine can no longer go on."""
+        self.console.poll()
+        if self._process.poll() is None and not self._ended():
+            # A panic in early boot ends in a hang, whatever panic= says.
+            panic = self.console.panic
+            if panic and time.monotonic() - panic.seen > SETTLE_SECONDS:
+                raise self._lost(Loss.PANIC, panic.text, RUNNING)
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(SETTLE_SECONDS)
+        self.console.poll()
+        raise self._why_it_ended()
+
+    def _ended(self) -> bool:
+        return any(event.name in ENDS for event in self.monitor.events)
+
+    def _why_it_ended(self) -> MachineLostError:
+        end = next((event for event in self.monitor.events if event.name in ENDS), None)
+        if self.console.panic:
+            return self._lost(Loss.PANIC, self.console.panic.text, RUNNING)
+        if end is None:
+            status = self._process.returncode
+            return self._lost(Loss.QEMU, f"QEMU ended by itself with status {status}: see qemu.err", RUNNING)
+        reason = str(end.data.get("reason"))
+        if "reset" in reason:
+            text = f"the machine was reset ({reason}): a firmware boot, not a kexec"
+            return self._lost(Loss.RESET, text, "a kexec: QEMU sees no reset")
+        return self._lost(Loss.OFF, f"the machine was switched off ({reason})", RUNNING)
+
+    def _lost(self, loss: Loss, text: str, expected: str) -> MachineLostError:
+        self._events.emit("lost", loss=loss, text=text)
+        return MachineLostError(
+            loss, max(self.generation, self.console.generation), self.booted, text, expected
+        )
+
+    @property
+    def _kernels(self) -> int:
+        """How many kernels have printed their first line."""
+        return self.console.generation + 1 if self.console.lines else 0
+
+    def _seen(self, needle: str, generation: int) -> bool:
+        return self.console.find(needle, generation) is not None
+
+    def _ssh_port(self) -> int:
+        table = self.monitor.hmp("info usernet")
+        match = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", table)
+        if not match:
+            raise HarnessError(f"QEMU shows no forwarded SSH port:\n{table}")
+        return int(match[1])
+
+
+@contextlib.contextmanager
+def power_on(hardware: Hardware, out: Path, events: Events, limits: Limits) -> Iterator[Machine]:
+    """A machine, stopped before its first instruction; when the context ends, QEMU is gone.
+
+    Writes into out: qemu.sh (boots the same machine by hand), console.log, qmp.log, qemu.err.
+    """
+    runner = out / "qemu.sh"
+    runner.write_text(script(hardware))
+    runner.chmod(runner.stat().st_mode | stat.S_IXUSR)
+    console = Console(out / "console.log")
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as stack:
+        stack.callback(ours.close)
+        stderr_path = out / "qemu.err"
+        stderr = stack.enter_context(stderr_path.open("w"))
+        back_ends = (f"file,path={str(console.path).replace(',', ',,')}", f"socket,fd={theirs.fileno()}")
+        command = argv(hardware, *back_ends)
+        process = stack.enter_context(
+            proc.spawn(command, stdout=stderr, stderr=stderr, pass_fds=[theirs.fileno()])
+        )
+        theirs.close()
+        try:
+            monitor = Monitor(ours, out / "qmp.log")
+        except HarnessError as error:
+            words = "; ".join(stderr_path.read_text(errors="replace").splitlines()[-3:])
+            raise HarnessError(f"QEMU did not start: {words or error}. Its command: {runner}") from error
+        stack.callback(monitor.close)
+        machine = Machine(process, monitor, console, events, limits)
+        stack.callback(console.poll)
+        stack.callback(machine.disconnect)
+        yield machine

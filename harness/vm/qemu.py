@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""QEMU's command line, as a pure function of what the machine is made of."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+# A disk's serial number tells the guest which kernel is on it: kernel:0, kernel:1, ...
+DISK_SERIAL = "kernel:{index}"
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """One machine. Sizes in MiB."""
+
+    accel: str
+    cpu: str
+    cpus: int
+    memory: int
+    kernel: Path
+    initramfs: Path
+    cmdline: str
+    # Kernel images for kexec, raw; the guest reads them as virtio disks.
+    disks: tuple[Path, ...]
+
+
+def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
+    """The command line; console and monitor are chardev back ends ("file,path=...", "socket,fd=3,...").
+
+    A reset ends QEMU (-no-reboot): a firmware boot must never pass for the next kernel. The machine starts
+    stopped (-S), so that QMP listens before the first instruction runs.
+    """
+    machine = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
+    machine += ["-machine", "q35", "-accel", hardware.accel, "-cpu", hardware.cpu]
+    machine += ["-smp", str(hardware.cpus), "-m", f"{hardware.memory}M"]
+    boot = ["-kernel", str(hardware.kernel), "-initrd", str(hardware.initramfs), "-append", hardware.cmdline]
+    # A chardev file, never a socket: one that nobody drains blocks QEMU after about 280 bytes.
+    ports = ["-chardev", f"{console},id=console", "-serial", "chardev:console"]
+    ports += ["-chardev", f"{monitor},id=monitor", "-mon", "chardev=monitor,mode=control"]
+    # restrict=on: the guest reaches nothing. Port 0: the host's kernel chooses one, read back by QMP.
+    network = ["-netdev", "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"]
+    network += ["-device", "virtio-net-pci,netdev=net0,romfile="]
+    entropy = ["-device", "virtio-rng-pci"]
+    disks = []
+    for index, path in enumerate(hardware.disks):
+        options = f"file={escape(path)},if=none,id=disk{index},format=raw,readonly=on"
+        serial = DISK_SERIAL.format(index=index)
+        disks += ["-drive", options, "-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
+    return [*machine, *boot, *ports, *network, *entropy, *disks]
+
+
+def escape(path: Path) -> str:
+    """A path inside a QEMU option list, where a comma is written twice."""
+    return str(path).replace(",", ",,")
+
+
+def script(hardware: Hardware) -> str:
+    """A shell script that boots the same machine by hand, its console on the terminal."""
+    words = argv(hardware, "stdio,mux=off,signal=off", "socket,path=qmp.sock,server=on,wait=off")
+    words.remove("-S")
+    lines = [f"exec {words[0]}"]
+    for word in words[1:]:
+        lines.append(shlex.quote(word)) if word.startswith("-") else _join(lines, word)
+    return (
+        "#!/bin/sh\n# The machine of this run; ends with `poweroff -f` in it or Ctrl-C.\n"
+        + " \\\n  ".join(lines)
+        + "\n"
+    )
+
+
+def _join(lines: list[str], word: str) -> None:
+    lines[-1] += f" {shlex.quote(word)}"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SSH to one generation of the guest: commands, an interactive shell, the agent's channel."""
+
+import base64
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from harness.deadline import Deadline
+
+DIAL_SECONDS = 5.0
+
+
+class ShellError(Exception):
+    """SSH did not work; the machine decides whose fault that is."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command in the guest left: exit status and output."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Shell:
+    """An SSH connection. Over user networking the guest's end gets no FIN at a kexec: close it before."""
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        self._transport = transport
+
+    @classmethod
+    def dial(cls, port: int, key: Path, host_key: str) -> "Shell":
+        """Connect and log in as root; raises ShellError.
+
+        That the port accepts proves nothing: QEMU's hostfwd does while nothing listens in the guest.
+        """
+        transport: paramiko.Transport | None = None
+        try:
+            sock = socket.create_connection(("127.0.0.1", port), DIAL_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            transport = paramiko.Transport(sock)
+            transport.banner_timeout = DIAL_SECONDS
+            transport.start_client(timeout=DIAL_SECONDS)
+            kind, data = host_key.split()[:2]
+            server = transport.get_remote_server_key()
+            if server.get_name() != kind or server.asbytes() != base64.b64decode(data):
+                raise ShellError(f"port {port} answers with a host key that is not this guest's")
+            transport.auth_publickey("root", paramiko.Ed25519Key.from_private_key_file(str(key)))
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            if transport is not None:
+                transport.close()
+            raise ShellError(f"SSH on 127.0.0.1:{port}: {error or type(error).__name__}") from error
+        return cls(transport)
+
+    def channel(self, command: str) -> paramiko.Channel:
+        """Start a command and return its channel; raises ShellError."""
+        try:
+            channel = self._transport.open_session(timeout=DIAL_SECONDS)
+            channel.exec_command(command)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise ShellError(f"SSH channel for {command!r}: {error or type(error).__name__}") from error
+        return channel
+
+    def run(self, command: str, deadline: Deadline, watch: Callable[[], None]) -> Result:
+        """Run a command to its end; raises ShellError when time runs out or the connection is lost."""
+        channel = self.channel(command)
+        streams: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+
+        def finished() -> bool:
+            while channel.recv_ready():
+                streams["stdout"].append(channel.recv(65536))
+            while channel.recv_stderr_ready():
+                streams["stderr"].append(channel.recv_stderr(65536))
+            return bool(
+                channel.exit_status_ready()
+                and (channel.eof_received or channel.closed)
+                and not (channel.recv_ready() or channel.recv_stderr_ready())
+            )
+
+        with contextlib.closing(channel):
+            if not deadline.wait(finished, watch):
+                raise ShellError(f"{command!r} did not end within {deadline.seconds:.0f} s")
+            status = channel.recv_exit_status()
+        out, err = (b"".join(streams[name]).decode("utf-8", "replace") for name in ("stdout", "stderr"))
+        return Result(status, out, err)
+
+    def terminal(self, term: str, columns: int, lines: int) -> paramiko.Channel:
+        """An interactive shell with a pseudo-terminal."""
+        channel = self._transport.open_session(timeout=DIAL_SECONDS)
+        channel.get_pty(term, columns, lines)
+        channel.invoke_shell()
+        return channel
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._transport.close()
+
+
+def dial_until(deadline: Deadline, watch: Callable[[], None], port: int, key: Path, host_key: str) -> Shell:
+    """Dial until it works; raises the last ShellError when time is up."""
+    while True:
+        watch()
+        try:
+            return Shell.dial(port, key, host_key)
+        except ShellError:
+            if deadline.expired:
+                raise
+        time.sleep(0.05)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the author of a scenario can know between two steps, if every step does what it should."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import assert_never
+
+from harness.scenario import (
+    Carrier,
+    Close,
+    CreateBox,
+    DeleteBox,
+    Finish,
+    Get,
+    Kexec,
+    Open,
+    Put,
+    Qmp,
+    Seal,
+    Ssh,
+    Step,
+    Unseal,
+    Verify,
+)
+
+
+class BoxState(Enum):
+    """What the author can know about a box."""
+
+    OPEN = auto()
+    SEALED = auto()
+    # It was there at a kexec that it does not survive.
+    LEFT = auto()
+    FINISHED = auto()
+    DELETED = auto()
+
+
+@dataclass
+class Box:
+    """A box; lines are those of the steps."""
+
+    state: BoxState
+    # Where it was created, and where its state changed last.
+    created: int
+    line: int
+    # It came through a live update.
+    travelled: bool = False
+    # The fds in it, and those that were taken out, by their names in it.
+    inside: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """What the author can know between two steps, on one carrier."""
+
+    carrier: Carrier
+    kernels: Collection[str] | None
+    boxes: dict[str, Box] = field(default_factory=dict)
+    # The fds that are open, and why the others are not.
+    open: dict[str, int] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+    # Names in steps that are wrong: nothing is known about them.
+    unknown: set[str] = field(default_factory=set)
+
+
+def held(box: Box) -> bool:
+    """Whether the harness holds a session on luo: one of this generation, or one that was retrieved."""
+    return box.state in {BoxState.OPEN, BoxState.FINISHED} or (
+        box.state is BoxState.SEALED and not box.travelled
+    )
+
+
+def apply(world: World, step: Step) -> None:
+    """What the world is after a step has succeeded."""
+    line = step.where.line
+    match step.action:
+        case CreateBox(box):
+            world.boxes[box] = Box(BoxState.OPEN, line, line)
+        case Open(fd):
+            world.open[fd] = line
+        case Put(box, fd, name):
+            world.open.pop(fd, None)
+            world.gone[fd] = f"is in box '{box}' since line {line}: get it first"
+            if box in world.boxes:
+                world.boxes[box].inside[name] = line
+        case Get(box, fd, name):
+            world.open[fd] = line
+            if box in world.boxes:
+                world.boxes[box].inside.pop(name, None)
+                world.boxes[box].taken[name] = line
+        case Seal(box):
+            change(world, box, BoxState.SEALED, line)
+        case Unseal(box):
+            change(world, box, BoxState.OPEN, line)
+        case Finish(box):
+            change(world, box, BoxState.FINISHED, line)
+        case DeleteBox(box):
+            change(world, box, BoxState.DELETED, line)
+        case Close(fd):
+            world.open.pop(fd, None)
+            world.gone[fd] = f"was closed in line {line}"
+        case Kexec():
+            update(world, line)
+        case Verify() | Ssh() | Qmp():
+            pass
+        case _:
+            assert_never(step.action)
+
+
+def change(world: World, name: str, state: BoxState, line: int) -> None:
+    """Give a box a new state."""
+    if name in world.boxes:
+        world.boxes[name].state, world.boxes[name].line = state, line
+
+
+def update(world: World, line: int) -> None:
+    """A live update: fds that are held open are gone, and so are boxes that do not travel."""
+    for fd in world.open:
+        world.gone[fd] = f"was open at the kexec in line {line}, and only what is in a box survives that"
+    world.open.clear()
+    for box in world.boxes.values():
+        if box.state in {BoxState.DELETED, BoxState.LEFT}:
+            continue
+        travels = not box.travelled if world.carrier is Carrier.LUO else box.state is BoxState.SEALED
+        box.state, box.line = (BoxState.SEALED if travels else BoxState.LEFT), line
+        box.travelled = True

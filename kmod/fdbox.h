@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shared by the files of fdbox.ko.
+ *
+ * Locks, outermost first: fdbox_boxes_lock, a box's lock, then those private to
+ * one file (handlers, directory).
+ */
+#ifndef _FDBOX_H
+#define _FDBOX_H
+
+#include <linux/device.h>
+#include <linux/mutex.h>
+#include <linux/xarray.h>
+#include <fdbox_handler.h>
+
+/**
+ * struct fdbox_fd - an fd in a box
+ * @link: in the box's list, in the order of putting
+ * @args: the file and its handler. No file: pending, or lost
+ * @seal_error: negative errno with which it refused the last attempt to seal
+ * @name: unique in the box
+ * @kind: which handler it needs
+ */
+struct fdbox_fd {
+	struct list_head link;
+	struct fdbox_file_args args;
+	int seal_error;
+	char name[FDBOX_NAME_LEN];
+	char kind[FDBOX_KIND_LEN];
+};
+
+/**
+ * struct fdbox - a box
+ * @dev: its device. Has the only reference count, and the name
+ * @lock: protects what follows, and everything in @fds
+ * @fds: list of struct fdbox_fd
+ * @sealed: nothing may be put in or taken out
+ * @deleted: only open files are left of it
+ * @blob: its serialised form; NULL while a kexec would not carry the box
+ * @carried: in the directory, under the directory's lock
+ */
+struct fdbox {
+	struct device dev;
+	struct mutex lock;	/* what follows, and all of @fds */
+	struct list_head fds;
+	bool sealed;
+	bool deleted;
+	struct fdbox_blob_head *blob;
+	struct list_head carried;
+};
+
+/* box.c */
+extern struct mutex fdbox_boxes_lock;
+extern struct xarray fdbox_boxes;	/* by minor number */
+
+int fdbox_check_box_name(const char *name);
+struct fdbox *fdbox_box_alloc(const char *name);
+int fdbox_box_add(struct fdbox *box);
+void fdbox_box_destroy(struct fdbox *box);
+int fdbox_box_delete(const char *name);
+int fdbox_box_init(void);
+void fdbox_box_exit(void);
+
+/* boxdev.c */
+extern const struct file_operations fdbox_box_fops;
+
+/* control.c */
+int fdbox_control_init(void);
+void fdbox_control_exit(void);
+
+/* fd.c */
+int fdbox_check_fd_name(const char *name);
+struct fdbox_fd *fdbox_fd_find(struct fdbox *box, const char *name);
+struct fdbox_fd *fdbox_fd_alloc(const char *name);
+int fdbox_fd_claim(struct fdbox_fd *fd, struct fdbox_handler *handler, struct file *file);
+struct file *fdbox_fd_disown(struct fdbox_fd *fd);
+int fdbox_put_fd(struct fdbox *box, unsigned int number, const char *name);
+int fdbox_get_fd(struct fdbox *box, const char *name);
+
+/**
+ * fdbox_fd_pending - has the fd arrived, and waits for its handler?
+ * @fd: the fd
+ *
+ * Return: whether it does.
+ */
+static inline bool fdbox_fd_pending(const struct fdbox_fd *fd)
+{
+	return !fd->args.file && !fd->args.retrieve_status;
+}
+
+/* seal.c */
+int fdbox_seal(struct fdbox *box);
+int fdbox_unseal(struct fdbox *box);
+int fdbox_serialise(struct fdbox *box);
+void fdbox_unserialise(struct fdbox *box);
+bool fdbox_has_pending(struct fdbox *box);
+
+/* list.c */
+int fdbox_list_boxes(struct fdbox_list __user *arg);
+int fdbox_list_fds(struct fdbox *box, struct fdbox_list __user *arg);
+
+/* handler.c */
+struct fdbox_handler *fdbox_handler_get(struct file *file);
+void fdbox_handler_put(struct fdbox_handler *handler);
+
+/* arrive.c */
+void fdbox_arrive(void);
+void fdbox_arrive_kind(struct fdbox_handler *handler);
+
+/* directory.c */
+int fdbox_directory_add(struct fdbox *box);
+void fdbox_directory_del(struct fdbox *box);
+int fdbox_directory_init(void);
+void fdbox_directory_exit(void);
+
+/*
+ * The serialised form. Native byte order: a kexec does not change it.
+ *
+ * KHO's subtree "fdbox" is a struct fdbox_root. It has the address of a blob,
+ * the directory: a count, and the addresses of that many more blobs, one for
+ * each box: a struct fdbox_ser_box and an array of struct fdbox_ser_fd.
+ */
+#define FDBOX_SUBTREE		"fdbox"
+#define FDBOX_VERSION		1
+#define FDBOX_ROOT_MAGIC	0x52444246	/* "FBDR" */
+#define FDBOX_DIRECTORY_MAGIC	0x44444246	/* "FBDD" */
+#define FDBOX_BOX_MAGIC		0x42444246	/* "FBDB" */
+
+struct fdbox_root {
+	u32 magic;
+	u32 version;
+	u64 directory;
+};
+
+struct fdbox_ser_box {
+	u8 name[FDBOX_NAME_LEN];
+	u64 nr_fds;
+};
+
+struct fdbox_ser_fd {
+	u8 name[FDBOX_NAME_LEN];
+	u8 kind[FDBOX_KIND_LEN];
+	u64 data;
+};
+
+bool fdbox_page_carried(phys_addr_t phys);
+
+#endif /* _FDBOX_H */

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kinds of fds that can be put into a box.
+ */
+#include <linux/fs.h>
+
+#include "fdbox.h"
+
+static DEFINE_MUTEX(handlers_lock);
+static LIST_HEAD(handlers);
+
+/**
+ * fdbox_handler_get - find the handler of a file by what the file is
+ * @file: the file
+ *
+ * Return: the handler, for fdbox_handler_put(), or NULL.
+ */
+struct fdbox_handler *fdbox_handler_get(struct file *file)
+{
+	struct fdbox_handler *handler, *found = NULL;
+
+	/* Without the right to do anything with the file there is nothing to keep. */
+	if (file->f_mode & FMODE_PATH)
+		return NULL;
+
+	mutex_lock(&handlers_lock);
+	list_for_each_entry(handler, &handlers, link) {
+		if (handler->ops->can_preserve(handler, file) &&
+		    try_module_get(handler->ops->owner)) {
+			found = handler;
+			break;
+		}
+	}
+	mutex_unlock(&handlers_lock);
+	return found;
+}
+
+/**
+ * fdbox_handler_put - let go of a handler
+ * @handler: from fdbox_handler_get()
+ */
+void fdbox_handler_put(struct fdbox_handler *handler)
+{
+	module_put(handler->ops->owner);
+}
+
+/**
+ * fdbox_register_handler - add a kind of fd
+ * @handler: the handler; stays the caller's, and must not change
+ *
+ * Fds of this kind that wait since the boxes arrived are retrieved before this
+ * returns.
+ *
+ * Return: 0, or -EEXIST when there is one of that name.
+ */
+int fdbox_register_handler(struct fdbox_handler *handler)
+{
+	struct fdbox_handler *other;
+
+	mutex_lock(&handlers_lock);
+	list_for_each_entry(other, &handlers, link) {
+		if (!strcmp(other->compatible, handler->compatible)) {
+			mutex_unlock(&handlers_lock);
+			return -EEXIST;
+		}
+	}
+	list_add_tail(&handler->link, &handlers);
+	mutex_unlock(&handlers_lock);
+
+	fdbox_arrive_kind(handler);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(fdbox_register_handler);
+
+/**
+ * fdbox_unregister_handler - undo fdbox_register_handler()
+ * @handler: the handler; no fd of its kind is in a box, or its module would
+ *	still be pinned
+ */
+void fdbox_unregister_handler(struct fdbox_handler *handler)
+{
+	mutex_lock(&handlers_lock);
+	list_del(&handler->link);
+	mutex_unlock(&handlers_lock);
+}
+EXPORT_SYMBOL_GPL(fdbox_unregister_handler);

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * FDBox: named boxes of named file descriptors, carried through a kexec.
+ */
+#include "fdbox.h"
+
+static int __init fdbox_init(void)
+{
+	int err;
+
+	err = fdbox_directory_init();
+	if (err)
+		return err;
+
+	err = fdbox_box_init();
+	if (err)
+		goto err_directory;
+
+	err = fdbox_control_init();
+	if (err)
+		goto err_box;
+
+	fdbox_arrive();
+	return 0;
+
+err_box:
+	fdbox_box_exit();
+err_directory:
+	fdbox_directory_exit();
+	return err;
+}
+
+/* There is no box: each one holds a reference to this module. */
+static void __exit fdbox_exit(void)
+{
+	fdbox_control_exit();
+	fdbox_box_exit();
+	fdbox_directory_exit();
+}
+
+module_init(fdbox_init);
+module_exit(fdbox_exit);
+
+MODULE_DESCRIPTION("Boxes of file descriptors, carried through a kexec");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The contents of a memfd: from its page cache to KHO, and back.
+ */
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+#include <linux/vmalloc.h>
+#include <fdbox_handler.h>
+
+#include "memfd.h"
+
+/* Pages looked at, and pinned, in one go. */
+#define MEMFD_BATCH	1024
+
+/*
+ * A folio that was allocated and never written has no contents yet, only the
+ * promise that it reads as zeroes. Keep the promise now.
+ */
+static void make_uptodate(struct folio *folio)
+{
+	folio_lock(folio);
+	if (!folio_test_uptodate(folio)) {
+		folio_zero_range(folio, 0, folio_size(folio));
+		flush_dcache_folio(folio);
+		folio_mark_uptodate(folio);
+	}
+	/* Or reclaim could drop it here, and what travels would be another page. */
+	folio_mark_dirty(folio);
+	folio_unlock(folio);
+}
+
+/*
+ * Pin the run of pages that starts at @index. Pinning brings back from swap,
+ * and moves out of the memory that the next kernel will boot in.
+ */
+static int pin_run(struct file *file, pgoff_t index, void *entry, struct memfd_pages *pages,
+		   unsigned long room)
+{
+	struct address_space *mapping = file->f_mapping;
+	loff_t size = i_size_read(mapping->host);
+	loff_t start = (loff_t)index << PAGE_SHIFT, end;
+	pgoff_t next = index + 1, offset;
+	long nr;
+
+	/* Allocated beyond the end of the file: it cannot be pinned, nor forgotten. */
+	if (start >= size)
+		return -EOPNOTSUPP;
+
+	/* What is in swap, as a value in the page cache, makes a run of one. */
+	if (!xa_is_value(entry))
+		next = max(next, page_cache_next_miss(mapping, next, MEMFD_BATCH));
+	end = min((loff_t)next << PAGE_SHIFT, size) - 1;
+
+	nr = memfd_pin_folios(file, start, end, pages->folios + pages->nr,
+			      min(room - pages->nr, UINT_MAX), &offset);
+	if (nr < 0)
+		return nr;
+	pages->nr += nr;
+	return 0;
+}
+
+/* Holes stay holes: memfd_pin_folios() would fill them, so it never sees one. */
+static int pin_all(struct file *file, struct memfd_pages *pages, unsigned long room)
+{
+	struct address_space *mapping = file->f_mapping;
+	unsigned long index = 0;
+	void *entry;
+	int err;
+
+	while ((entry = xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT))) {
+		err = pin_run(file, index, entry, pages, room);
+		if (err)
+			return err;
+		index = folio_next_index(pages->folios[pages->nr - 1]);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int preserve_all(struct memfd_pages *pages)
+{
+	unsigned long i;
+	int err;
+
+	for (i = 0; i < pages->nr; i++) {
+		make_uptodate(pages->folios[i]);
+		err = kho_preserve_folio(pages->folios[i]);
+		if (err)
+			goto err_unpreserve;
+	}
+	return 0;
+
+err_unpreserve:
+	while (i--)
+		kho_unpreserve_folio(pages->folios[i]);
+	return err;
+}
+
+/**
+ * memfd_preserve_pages - pin the pages of a memfd, and hand them to KHO
+ * @file: the memfd; frozen, nobody else has it open
+ *
+ * Return: the pages, for memfd_unpreserve_pages(), or an ERR_PTR().
+ */
+struct memfd_pages *memfd_preserve_pages(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	unsigned long room = SHMEM_I(inode)->alloced;	/* with those in swap */
+	struct memfd_pages *pages;
+	int err;
+
+	pages = vmalloc(struct_size(pages, folios, room));
+	if (!pages)
+		return ERR_PTR(-ENOMEM);
+	pages->nr = 0;
+
+	err = pin_all(file, pages, room);
+	if (err)
+		goto err_unpin;
+	err = preserve_all(pages);
+	if (err)
+		goto err_unpin;
+	return pages;
+
+err_unpin:
+	unpin_folios(pages->folios, pages->nr);
+	vfree(pages);
+	return ERR_PTR(err);
+}
+
+/**
+ * memfd_unpreserve_pages - undo memfd_preserve_pages()
+ * @pages: the pages
+ */
+void memfd_unpreserve_pages(struct memfd_pages *pages)
+{
+	unsigned long i;
+
+	for (i = 0; i < pages->nr; i++)
+		kho_unpreserve_folio(pages->folios[i]);
+	unpin_folios(pages->folios, pages->nr);
+	vfree(pages);
+}
+
+/**
+ * memfd_drop_pages - free pages that arrived and that no file gets
+ * @ser: the folios
+ * @nr: how many
+ */
+void memfd_drop_pages(const struct memfd_ser_folio *ser, u64 nr)
+{
+	struct folio *folio;
+
+	for (; nr; nr--, ser++) {
+		folio = fdbox_restore_folio(ser->phys);
+		if (folio)
+			folio_put(folio);
+	}
+}
+
+static int insert_page(struct inode *inode, const struct memfd_ser_folio *ser)
+{
+	struct folio *folio;
+	int err = -EBADMSG;
+
+	folio = fdbox_restore_folio(ser->phys);
+	if (!folio)
+		return -EBADMSG;
+
+	if (ser->index < DIV_ROUND_UP_ULL(i_size_read(inode), PAGE_SIZE))
+		err = shmem_insert_preserved_folio(inode, folio, ser->index);
+	folio_put(folio);
+	return err;
+}
+
+/**
+ * memfd_insert_pages - give a new memfd its contents
+ * @inode: the memfd's, with its size
+ * @ser: the folios
+ * @nr: how many
+ *
+ * All folios belong to the file afterwards, or are free, also on failure.
+ *
+ * Return: 0; -EBADMSG when they do not make a file; another negative errno.
+ */
+int memfd_insert_pages(struct inode *inode, const struct memfd_ser_folio *ser, u64 nr)
+{
+	int err;
+
+	for (; nr; nr--, ser++) {
+		err = insert_page(inode, ser);
+		if (err) {
+			memfd_drop_pages(ser + 1, nr - 1);
+			return err;
+		}
+		cond_resched();
+	}
+	return 0;
+}
