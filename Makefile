@@ -48,7 +48,7 @@ test-all: lint build
 	$(PYTEST)
 
 bench: setup
-	@$(BIN)/harness bench
+	@$(BIN)/harness bench scenarios/quickstart.yaml
 
 env: setup
 	@echo 'export PATH="$(BIN):$$PATH"'

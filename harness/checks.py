@@ -76,11 +76,9 @@ class Outside:
         self._scratch: list[outside.Range] = []
 
     def learn_scratch(self, machine: Machine) -> None:
-        """Remember where KHO's scratch memory is; later generations inherit it."""
-        lists = [
-            machine.call("file", path=f"{SCRATCH}/{name}")["hex"] for name in ("scratch_phys", "scratch_len")
-        ]
-        starts, sizes = ([int(n, 16) for n in bytes.fromhex(text).split()] for text in lists)
+        """Remember where KHO's scratch memory is; later generations inherit it. Without KHO there is none."""
+        lists = [read(machine, f"{SCRATCH}/{name}") or b"" for name in ("scratch_phys", "scratch_len")]
+        starts, sizes = ([int(number, 16) for number in text.split()] for text in lists)
         self._scratch = [outside.Range(*area) for area in zip(starts, sizes, strict=True)]
 
     def check(
@@ -185,15 +183,18 @@ def failed_modules(machine: Machine) -> list[str]:
 
 def who(machine: Machine, hello: dict[str, object]) -> identity.Identity:
     """The identity of the running boot: the agent's hello, and the KHO data that the kernel was handed."""
+    count = identity.kho_count(read(machine, identity.METADATA_PATH))
+    return identity.Identity(str(hello["boot_id"]), str(hello["release"]), str(hello["build_id"]), count)
+
+
+def read(machine: Machine, path: str) -> bytes | None:
+    """A file of the guest; None if there is none."""
     try:
-        metadata = bytes.fromhex(machine.call("file", path=identity.METADATA_PATH)["hex"])
+        return bytes.fromhex(machine.call("file", path=path)["hex"])
     except AgentErrnoError as error:
         if error.errno != "ENOENT":
             raise
-        metadata = None
-    return identity.Identity(
-        str(hello["boot_id"]), str(hello["release"]), str(hello["build_id"]), identity.kho_count(metadata)
-    )
+        return None
 
 
 def identify(mismatches: Iterable[identity.Mismatch], text: str, evidence: Evidence) -> None:

@@ -6,7 +6,6 @@ import datetime
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,15 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from harness import artifacts, report
+from harness import artifacts, bench, report
 from harness.build.kernel import obtain_kernel
 from harness.build.spec import kernel_names, kernel_parameters
-from harness.build.store import default_store
+from harness.build.store import Store, default_store
 from harness.errors import HarnessError, UsageError
 from harness.load import load_all
 from harness.plan import Plan, expand, names, plan, plan_from_json, plan_to_json
 from harness.pool import Pool
-from harness.progress import duration
+from harness.progress import stage
 from harness.result import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, Outcome, Verdict, exit_code
 from harness.runner import run
 from harness.terminal import interact
@@ -79,6 +78,11 @@ def parser() -> Parser:
     one = commands.add_parser("build", parents=[kernel], help="build kernel, modules and guest image")
     one.add_argument("--all", action="store_true", help="every kernel of kernel/kernels.yaml")
     one.set_defaults(handler=build_command)
+    one = commands.add_parser(
+        "bench", parents=[kernel, files], help="run each case several times, show medians"
+    )
+    one.add_argument("-n", "--runs", type=int, default=5, help="runs of each case (default: %(default)s)")
+    one.set_defaults(handler=bench_command)
     one = commands.add_parser(
         "shell", parents=[kernel], help="a shell in a booted machine, or in one after a scenario"
     )
@@ -154,20 +158,25 @@ def run_command(options: argparse.Namespace) -> int:
     """harness run."""
     store = default_store()
     todo = plans(options.files, options.kernel)
-    folder = options.out or store.root / "runs" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S.%f")[:-3]
+    folder = options.out or run_folder(store, "run")
     made = [artifacts.obtain(one, store, options.tree) for one in todo]
     jobs = [Job(p, a, folder / _folder_name(p.case)) for p, a in zip(todo, made, strict=True)]
     console = Console(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
-    start = time.monotonic()
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
-    with console.status(f"running {len(jobs)} cases ...") if console.is_terminal else console:
+    with stage(f"running {len(jobs)} cases", total=len(jobs), console=console) as progress:
         for job, result in pool.results(jobs):
+            progress.advance()
             verdicts.append(result.verdict if isinstance(result, Outcome) else Verdict.ERROR)
             _print(console, job, result)
     count = ", ".join(f"{verdicts.count(v)} {v}" for v in Verdict if v in verdicts)
-    console.print(f"{count} of {len(jobs)} cases in {duration(time.monotonic() - start)}")
+    console.print(f"{count} of {len(jobs)} cases")
     return exit_code(verdicts)
+
+
+def run_folder(store: Store, what: str) -> Path:
+    """A new folder for run directories, by date and time."""
+    return store.root / "runs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-{what}"
 
 
 def _folder_name(case: str) -> str:
@@ -218,12 +227,28 @@ def build_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def bench_command(options: argparse.Namespace) -> int:
+    """harness bench: one run at a time, on a machine that does nothing else."""
+    store = default_store()
+    folder = run_folder(store, "bench")
+    for chosen in plans(options.files, options.kernel):
+        made = artifacts.obtain(chosen, store, options.tree)
+        count = max(1, options.runs)
+        outcomes = [run(chosen, made, folder / str(n) / _folder_name(chosen.case)) for n in range(count)]
+        for bad in bench.failed(outcomes):
+            print(report.render(bad, chosen))
+            return exit_code([bad.verdict])
+        print(f"{chosen.case}, {len(outcomes)} runs, {made.accel.name}")
+        print("\n".join(bench.table([bench.parts(outcome) for outcome in outcomes])) + "\n")
+    return 0
+
+
 def shell_command(options: argparse.Namespace) -> int:
     """harness shell."""
     store = default_store()
     chosen = _shell_plan(options)
     made = artifacts.obtain(chosen, store, options.tree)
-    out = store.root / "runs" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S-shell")
+    out = run_folder(store, "shell")
 
     def at_end(machine: Machine) -> None:
         print(f"{chosen.case}: generation {machine.generation}; fds are in /run/fd; 'exit' ends the machine")

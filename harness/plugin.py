@@ -88,7 +88,10 @@ class CaseItem(pytest.Item):
         except HarnessError as error:
             pytest.fail(f"could not test: {error}", pytrace=False)
         out = Path(config.getoption("--runs")) / self.case.id.replace("/", "_")
-        self.outcome = run(chosen, made, out)
+        try:
+            self.outcome = run(chosen, made, out)
+        except HarnessError as error:
+            pytest.fail(f"could not test: {error}", pytrace=False)
         self.report = report.render(self.outcome, chosen)
         self.user_properties.append(("run directory", str(out)))
         self.user_properties += [("blackout", str(seconds)) for seconds in self.outcome.blackouts]

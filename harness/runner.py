@@ -7,14 +7,15 @@ from pathlib import Path
 
 from harness import checks, identity
 from harness.artifacts import Artifacts
-from harness.errors import HarnessError
-from harness.events import Events, Listener
+from harness.errors import HarnessError, UsageError
+from harness.events import Events
 from harness.evidence import Evidence
 from harness.plan import Plan, plan_to_json
 from harness.result import Blame, Finding, Oracle, Outcome, judge
 from harness.scenario import Kexec, Verify
 from harness.steps import Executor, StepFailedError
 from harness.timeline import blackouts, marks
+from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import HOST_LOSSES, Limits, Machine, MachineLostError, power_on
 from harness.vm.qemu import Hardware
 
@@ -23,24 +24,27 @@ def run(
     plan: Plan,
     artifacts: Artifacts,
     out: Path,
-    listener: Listener | None = None,
     at_end: Callable[[Machine], None] | None = None,
 ) -> Outcome:
     """Run a plan; everything about it is in the folder out, which must be empty or absent.
 
     at_end: called with the machine after the last step, failed or not, unless the machine is lost.
 
-    Never raises for a fault of the kernel; a fault of ours (HarnessError) is an ERROR outcome too. Only what
-    asks us to stop (KeyboardInterrupt) gets through, and then QEMU is gone as well.
+    Raises UsageError when out has something in it. Never raises for a fault of the kernel; a fault of ours
+    (HarnessError) is an ERROR outcome too. Only what asks us to stop (KeyboardInterrupt) gets through, and
+    then QEMU is gone as well.
     """
+    out = out.absolute()
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} holds another run: name an empty folder, or none")
     out.mkdir(parents=True, exist_ok=True)
     (out / "plan.json").write_text(plan_to_json(plan))
-    with Events(out / "events.jsonl", listener) as events:
+    with Events(out / "events.jsonl") as events:
         evidence = Evidence(events)
         events.emit("start", case=plan.case)
         try:
             _run(plan, artifacts, out, evidence, at_end)
-        except HarnessError as error:
+        except (HarnessError, AgentErrnoError) as error:
             evidence.find(Oracle.MACHINE, str(error), "a test", "no test", blame=Blame.HARNESS)
         missing(plan, evidence)
         outcome = Outcome(

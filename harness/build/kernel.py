@@ -64,7 +64,6 @@ class Kernel:
     source: Path  # patched source, only to be read
     build: Path  # O= folder, good for external modules
     key: str
-    parameters: tuple[str, ...]  # boot parameters of every generation
     patches: tuple[str, ...]  # those that are in
     rejected: tuple[tuple[str, str], ...]  # those that are not, each with the reason
 
@@ -81,7 +80,7 @@ def obtain_kernel(store: Store, name: str | None, tree: Path | None = None) -> K
         )
     spec = kernel_spec(name)
     entry = _obtain_tree(store, spec, tree) if tree else _obtain_named(store, spec)
-    return _load(entry, TREE if tree else spec.name, spec)
+    return _load(entry, TREE if tree else spec.name)
 
 
 def _obtain_named(store: Store, spec: KernelSpec) -> Path:
@@ -219,7 +218,7 @@ def _write_facts(draft: Path, patched: Patched) -> None:
     (draft / _FACTS).write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def _load(entry: Path, name: str, spec: KernelSpec) -> Kernel:
+def _load(entry: Path, name: str) -> Kernel:
     facts = json.loads((entry / _FACTS).read_text())
     source = entry / SOURCE
     build = source / BUILD
@@ -233,7 +232,6 @@ def _load(entry: Path, name: str, spec: KernelSpec) -> Kernel:
         source=source,
         build=build,
         key=entry.name.rpartition("-")[2],
-        parameters=spec.parameters,
         patches=tuple(facts["patches"]),
         rejected=tuple((patch, reason) for patch, reason in facts["rejected"]),
     )

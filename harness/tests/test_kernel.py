@@ -46,7 +46,6 @@ def test_named_kernel_is_whole(
     kernel = named(monkeypatch, store, fake_spec(tmp_path), tree)
     assert (kernel.name, kernel.release) == ("7.3.4", "7.3.4")
     assert kernel.patches == ("1.patch",)
-    assert kernel.parameters == ("console=ttyS0",)
     assert len(kernel.build_id) == 40
     for path in (kernel.image, kernel.vmlinux, kernel.config):
         assert path.is_file()

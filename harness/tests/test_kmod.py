@@ -33,7 +33,6 @@ def kernel(tmp_path: Path) -> Kernel:
         source=tree,
         build=tree / "build",
         key="0123456789abcdef",
-        parameters=(),
         patches=(),
         rejected=(),
     )

@@ -25,6 +25,7 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "panic_after": ({Oracle.MACHINE, Oracle.LOG}, "Kernel panic - not syncing: sysrq triggered crash"),
     "not_sealed": ({Oracle.STEP}, "'unseal' failed"),
     "session_closed": ({Oracle.STEP}, "ENOENT"),
+    "no_kho": ({Oracle.IDENTITY}, "the new kernel was not handed the old one's KHO data"),
     "early_death": ({Oracle.MACHINE, Oracle.LOG}, "Failed to allocate memmap"),
 }
 CASES = [case for name in EXPECTED for case in expand(load(HERE / "negative" / f"{name}.yaml"))]

@@ -41,21 +41,22 @@ KVM_SLOWNESS = 0.5
 def choose(store: Store, kernel: Kernel, guest: Guest) -> Accel:
     """The accelerator for this host; remembered in the store until the host or QEMU changes."""
     memory = store.root / "accelerator.json"
-    host = _host()
+    here = host()
     try:
         known = json.loads(memory.read_text())
-        if known["host"] == host:
+        if known["host"] == here:
             return Accel(**known["accel"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     accel = _try(kernel, guest)
     with tempfile.NamedTemporaryFile("w", dir=store.root, delete=False) as file:
-        json.dump({"host": host, "accel": asdict(accel)}, file)
+        json.dump({"host": here, "accel": asdict(accel)}, file)
     Path(file.name).replace(memory)
     return accel
 
 
-def _host() -> str:
+def host() -> str:
+    """This boot of this host with this QEMU; raises HarnessError when QEMU cannot be used."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     try:
         text = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout
