@@ -2,7 +2,7 @@
 """What a plan runs on, built or taken from the store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.build.guest import Guest, obtain_guest
@@ -10,6 +10,7 @@ from harness.build.kernel import Kernel, obtain_kernel
 from harness.build.kmod import obtain_modules
 from harness.build.spec import kernel_parameters
 from harness.build.store import Store
+from harness.errors import UsageError
 from harness.plan import MachineSpec, Plan
 from harness.scenario import Carrier
 from harness.vm.accel import Accel, choose
@@ -20,32 +21,41 @@ class Artifacts:
     """Kernels by the names that the plan has for them, the guest image, and the accelerator."""
 
     kernels: Mapping[str | None, Kernel]
+    # Names of the modules that the guest loads, by kernel.
+    modules: Mapping[str | None, tuple[str, ...]]
     guest: Guest
     accel: Accel
+    # The user's tree that stands in for the kernel without a name.
+    tree: Path | None = None
 
     def describe(self, plan: Plan) -> dict[str, str]:
         """What a result says about how it came about."""
         names = dict.fromkeys((plan.kernel, *plan.next_kernels))
         kernels = [f"{self.kernels[name].release} ({self.kernels[name].build_id[:12]})" for name in names]
-        return {
-            "carrier": plan.carrier,
+        about = {
+            "carrier": str(plan.carrier),
             "kernel": ", ".join(kernels),
             "accelerator": f"{self.accel.name} ({self.accel.reason})",
         }
+        return about | ({"tree": str(self.tree)} if self.tree else {})
 
 
 def obtain(plan: Plan, store: Store, tree: Path | None = None) -> Artifacts:
     """Everything that a plan needs; builds what is missing. tree: stands in for the kernel without a name."""
     names = dict.fromkeys((plan.kernel, *plan.next_kernels))
+    if tree and None not in names:
+        raise UsageError(f"{plan.case} names its kernels, so {tree} would not be tested")
     kernels = {name: obtain_kernel(store, name, tree if name is None else None) for name in names}
-    return obtain_for(store, kernels, plan.kernel)
+    return replace(obtain_for(store, kernels, plan.kernel), tree=tree)
 
 
 def obtain_for(store: Store, kernels: Mapping[str | None, Kernel], first: str | None) -> Artifacts:
     """What runs on these kernels: modules for each, one guest image for all; first: the one that boots."""
-    distinct = {kernel.key: kernel for kernel in kernels.values()}
-    guest = obtain_guest(store, [(kernel, obtain_modules(store, kernel)) for kernel in distinct.values()])
-    return Artifacts(kernels, guest, choose(store, kernels[first], guest))
+    modules = {name: obtain_modules(store, kernel) for name, kernel in kernels.items()}
+    distinct = {kernel.key: (kernel, modules[name]) for name, kernel in kernels.items()}
+    guest = obtain_guest(store, list(distinct.values()))
+    loaded = {name: tuple(file.stem for file in modules[name].files) for name in kernels}
+    return Artifacts(kernels, loaded, guest, choose(store, kernels[first], guest))
 
 
 def bare_plan(kernel: str | None) -> Plan:

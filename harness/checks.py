@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness import identity, klog, outside
 from harness.deadline import Deadline
+from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.record import PROMISES, Record, properties, runs
 from harness.result import Blame, Oracle
@@ -20,7 +21,7 @@ CONSOLE_LAG = 10.0
 # Log levels up to this one reach the console (loglevel=7 shows what is below 7: include/linux/kern_levels.h).
 CONSOLE_LEVEL = 6
 # guests/init says so.
-MODULE_FAILED = re.compile(r"fdbox-guest: module (\S+): failed")
+MODULE_LOADED = re.compile(r"fdbox-guest: module (\S+): loaded")
 
 
 def look(machine: Machine, record: Record) -> Record:
@@ -81,36 +82,29 @@ class Outside:
         starts, sizes = ([int(number, 16) for number in text.split()] for text in lists)
         self._scratch = [outside.Range(*area) for area in zip(starts, sizes, strict=True)]
 
-    def check(
-        self, machine: Machine, record: Record, evidence: Evidence, before: Record | None = None
-    ) -> None:
-        """Compare the pages of a record with what was written, and with where they were before a kexec.
-
-        Without `before` this is the look ahead of the kexec, and a difference is our own: we could not read
-        memory that nothing has touched yet.
-        """
-        blame = Blame.KERNEL if before else Blame.HARNESS
+    def check(self, machine: Machine, record: Record, evidence: Evidence, blame: Blame) -> None:
+        """Compare the pages of a record, as they are in memory now, with what was written."""
         memory = [
             (area, machine.memory(area.address, area.size, self._out / f"memory.{number}"))
             for number, area in enumerate(outside.ranges(record.frames))
         ]
         difference = outside.compare(record.frames, memory, record.pages)
-        if difference:
+        pages = sum(run.count for run in record.frames)
+        seen = str(difference) if difference else f"{pages} pages in memory"
+        if difference or not record.whole:
             evidence.find(
                 Oracle.OUTSIDE,
                 f"the memory of '{record.name}', read from outside, is not what was written",
                 describe(record),
-                str(difference),
+                seen,
                 blame=blame,
             )
-        if before:
-            self._in_place(before, record, evidence)
-        if not difference:
-            pages = sum(run.count for run in record.frames)
+        else:
             evidence.prove(Oracle.OUTSIDE, f"'{record.name}': {pages} pages read through QMP, byte for byte")
 
-    def _in_place(self, before: Record, now: Record, evidence: Evidence) -> None:
-        index = outside.moved(before.frames, now.frames, self._scratch)
+    def in_place(self, before: Record, now: Record, holes_stay: bool, evidence: Evidence) -> None:
+        """See that the pages are in the same frames as before the kexec."""
+        index = outside.moved(before.frames, now.frames, self._scratch, holes_stay)
         if index is None:
             evidence.prove(Oracle.OUTSIDE, f"'{now.name}': the same page frames as before the kexec")
             return
@@ -137,12 +131,18 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
-def log(machine: Machine, generation: int, allowed: Iterable[Allowed], evidence: Evidence) -> None:
-    """Oracle 3: the console of one generation has no report that the scenario does not expect.
+def log(
+    machine: Machine, generation: int, dmesg: str, allowed: Iterable[Allowed], evidence: Evidence
+) -> None:
+    """Oracle 3: the log of one generation has no report that the scenario does not expect.
 
-    A report of a machine that was never ready explains why nothing could be tested.
+    dmesg: the kernel's own log as far as it was taken. A report of a machine that was never ready explains
+    why nothing could be tested.
     """
-    reports = klog.unexpected(klog.scan(machine.console.text(generation)), tuple(allowed))
+    lines = machine.console.text(generation)
+    # The kernel's own log too: what user space writes to the console can cut through a line.
+    lines += [line for line in klog.messages(dmesg) if line not in set(lines)]
+    reports = klog.unexpected(klog.scan(lines), tuple(allowed))
     for report in reports:
         evidence.find(
             Oracle.LOG,
@@ -154,36 +154,47 @@ def log(machine: Machine, generation: int, allowed: Iterable[Allowed], evidence:
             detail=report.lines,
         )
     if not reports:
-        count = len(machine.console.text(generation))
-        evidence.prove(Oracle.LOG, f"{count} console lines, no report", generation)
+        evidence.prove(Oracle.LOG, f"{len(lines)} lines, no report", generation)
 
 
 def log_is_whole(machine: Machine, evidence: Evidence, out: Path) -> None:
     """Keep the kernel's own log, and see that its last message reached the console: nothing was cut off."""
     text = machine.call("kmsg")["text"]
-    (out / f"dmesg.{machine.generation}.log").write_text(text)
+    dmesg_file(out, machine.generation).write_text(text, encoding="utf-8")
     last = klog.last_message(text, CONSOLE_LEVEL)
-    limit = Deadline(CONSOLE_LAG)
-    if last and limit.wait(lambda: machine.console.find(last, machine.generation) is not None, machine.watch):
+    console, limit = machine.console, Deadline(CONSOLE_LAG)
+    arrived = last and limit.wait(lambda: console.find(last, machine.generation) is not None, machine.watch)
+    dropped = [line for line in console.text(machine.generation) if klog.DROPPED.search(line)]
+    if arrived and not dropped:
+        evidence.prove(Oracle.EVIDENCE, "the console has the kernel's log to its end, nothing dropped")
         return
     evidence.find(
         Oracle.EVIDENCE,
         "the console does not have the whole kernel log",
         f"the last message: {last}",
-        f"it is not on the console after {CONSOLE_LAG:.0f} s",
+        dropped[0] if dropped else f"it is not on the console after {CONSOLE_LAG:.0f} s",
         blame=Blame.HARNESS,
     )
 
 
-def failed_modules(machine: Machine) -> list[str]:
-    """The modules that init could not load into the running generation."""
-    found = (MODULE_FAILED.search(line) for line in machine.console.text(machine.generation))
-    return [match[1] for match in found if match]
+def dmesg_file(out: Path, generation: int) -> Path:
+    """Where the log of a generation is kept."""
+    return out / f"dmesg.{generation}.log"
+
+
+def missing_modules(machine: Machine, wanted: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """The modules of the image that the running generation did not load, each with what was said of it."""
+    lines = machine.console.text(machine.generation)
+    loaded = {match[1] for match in map(MODULE_LOADED.search, lines) if match}
+    return [(name, tuple(line for line in lines if name in line)) for name in wanted if name not in loaded]
 
 
 def who(machine: Machine, hello: dict[str, object]) -> identity.Identity:
     """The identity of the running boot: the agent's hello, and the KHO data that the kernel was handed."""
-    count = identity.kho_count(read(machine, identity.METADATA_PATH))
+    try:
+        count = identity.kho_count(read(machine, identity.METADATA_PATH))
+    except ValueError as error:
+        raise HarnessError(f"cannot tell a live update from a reset on this kernel: {error}") from error
     return identity.Identity(str(hello["boot_id"]), str(hello["release"]), str(hello["build_id"]), count)
 
 

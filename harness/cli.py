@@ -6,6 +6,8 @@ import datetime
 import os
 import signal
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from harness.progress import stage
 from harness.result import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, Outcome, Verdict, exit_code
 from harness.runner import run
 from harness.terminal import interact
-from harness.vm.machine import Machine
+from harness.vm.machine import Machine, MachineLostError
 
 EPILOG = """\
 exit codes, as `git bisect run` takes them: 0 every case passed; 1 a kernel under test broke an expectation;
@@ -112,9 +114,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_INTERRUPTED
+    except Exception:  # noqa: BLE001
+        # Python's own exit code for it is 1, which would mark a good commit bad.
+        traceback.print_exc()
+        print("harness: this is a mistake in the harness itself, please report it", file=sys.stderr)
+        return EXIT_CODES[Verdict.ERROR]
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -139,9 +147,12 @@ def plans(paths: Sequence[Path], kernel: str | None) -> list[Plan]:
     found = [plan(case, kernel_parameters, kernel) for s in scenarios for case in expand(s, known[s.source])]
     for path in written:
         try:
-            found.append(plan_from_json(path.read_text()))
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from error
+            found.append(plan_from_json(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: {error}") from error
+    twice = [case for case, count in Counter(one.case for one in found).items() if count > 1]
+    if twice:
+        raise UsageError(f"named more than once: {', '.join(twice)}")
     return found
 
 
@@ -160,7 +171,7 @@ def run_command(options: argparse.Namespace) -> int:
     todo = plans(options.files, options.kernel)
     folder = options.out or run_folder(store, "run")
     made = [artifacts.obtain(one, store, options.tree) for one in todo]
-    jobs = [Job(p, a, folder / _folder_name(p.case)) for p, a in zip(todo, made, strict=True)]
+    jobs = [Job(p, a, folder / p.case) for p, a in zip(todo, made, strict=True)]
     console = Console(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
@@ -177,10 +188,6 @@ def run_command(options: argparse.Namespace) -> int:
 def run_folder(store: Store, what: str) -> Path:
     """A new folder for run directories, by date and time."""
     return store.root / "runs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-{what}"
-
-
-def _folder_name(case: str) -> str:
-    return case.replace("/", "_")
 
 
 def _run_job(job: Job) -> Outcome:
@@ -234,7 +241,7 @@ def bench_command(options: argparse.Namespace) -> int:
     for chosen in plans(options.files, options.kernel):
         made = artifacts.obtain(chosen, store, options.tree)
         count = max(1, options.runs)
-        outcomes = [run(chosen, made, folder / str(n) / _folder_name(chosen.case)) for n in range(count)]
+        outcomes = [run(chosen, made, folder / str(n) / chosen.case) for n in range(count)]
         for bad in bench.failed(outcomes):
             print(report.render(bad, chosen))
             return exit_code([bad.verdict])
@@ -250,14 +257,21 @@ def shell_command(options: argparse.Namespace) -> int:
     made = artifacts.obtain(chosen, store, options.tree)
     out = run_folder(store, "shell")
 
+    shown = False
+
     def at_end(machine: Machine) -> None:
+        nonlocal shown
+        shown = True
         print(f"{chosen.case}: generation {machine.generation}; fds are in /run/fd; 'exit' ends the machine")
-        interact(machine)
+        try:
+            interact(machine)
+        except MachineLostError as error:
+            print(f"the machine is gone: {error}")
 
     outcome = run(chosen, made, out, at_end=at_end)
     if outcome.findings:
         print(report.render(outcome, chosen))
-    return EXIT_CODES[outcome.verdict]
+    return 0 if shown else EXIT_CODES[outcome.verdict]
 
 
 def _shell_plan(options: Any) -> Plan:

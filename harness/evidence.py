@@ -41,8 +41,9 @@ class Evidence:
         self.findings.append(finding)
         self.events.emit("finding", oracle=oracle, blame=blame, generation=where, step=self.step, what=what)
 
-    def proven(self, oracle: Oracle, generation: int) -> bool:
-        """Whether an oracle spoke, for or against, about a generation."""
-        return any(entry.oracle is oracle and entry.generation == generation for entry in self.proofs) or any(
-            entry.oracle is oracle and entry.generation == generation for entry in self.findings
+    def proven(self, oracle: Oracle, *, generation: int | None = None, step: int | None = None) -> bool:
+        """Whether there is a proof of an oracle, of that generation and step where they are given."""
+        return any(
+            proof.oracle is oracle and generation in (None, proof.generation) and step in (None, proof.step)
+            for proof in self.proofs
         )

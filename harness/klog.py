@@ -11,12 +11,11 @@ from harness.scenario import Allowed
 # kernel/panic.c, arch/x86/kernel/dumpstack.c, mm/kasan/report.c, mm/kfence/report.c, lib/ubsan.c,
 # kernel/locking/lockdep.c, kernel/rcu/tree_stall.h, kernel/hung_task.c, kernel/watchdog.c, lib/list_debug.c,
 # mm/page_alloc.c (bad_page), mm/slub.c, mm/kmemleak.c, lib/refcount.c.
-_SLAB = "Poison overwritten|Redzone|Object already free|Freepointer corrupt|Objects remaining"
-_TRAP = "general protection fault|divide error|invalid opcode|double fault|stack segment"
+_TRAP = "general protection fault|divide error|invalid opcode|double fault|stack segment|int3"
 _LOCK = (
     "possible (?:circular|recursive) locking|inconsistent lock state|(?:HARDIRQ|SOFTIRQ)-.*-unsafe"
     "|suspicious RCU usage|held lock freed|bad unlock balance|lock held when returning|invalid wait context"
-    "|MAX_LOCK_DEPTH too low"
+    "|MAX_LOCK_DEPTH too low|INFO: trying to register non-static key"
 )
 REPORTS: tuple[tuple[str, str], ...] = (
     ("panic", r"Kernel panic - not syncing"),
@@ -30,13 +29,14 @@ REPORTS: tuple[tuple[str, str], ...] = (
     ("sleeping in atomic", r"BUG: (?:sleeping function called from invalid context|scheduling while atomic)"),
     ("page fault", r"BUG: (?:unable to handle|kernel NULL pointer dereference)"),
     ("bad page", r"BUG: (?:Bad page|non-zero pgtables|Bad rss-counter)"),
-    ("slab corruption", rf"BUG .*(?:{_SLAB})"),
+    ("slab corruption", r"\bBUG \S+ \(.*\): |Slab cache still has objects"),
     ("BUG", r"(?:kernel BUG at|\bBUG: |\bBUG at )"),
-    ("Oops", rf"\bOops\b.*:|(?:{_TRAP}):"),
+    ("Oops", rf"\bOops\b.*:|(?:{_TRAP}):|\[#\d+\]"),
     ("lockdep", _LOCK),
     ("RCU stall", r"(?:rcu|RCU).*(?:detected stalls|self-detected stall|expedited stalls)"),
     ("hung task", r"INFO: task .* blocked (?:for more than|in I/O wait)"),
     ("list corruption", r"(?:list_add corruption|list_del corruption|slab list corruption)"),
+    ("out of memory", r"page allocation failure|Out of memory: Killed process|invoked oom-killer"),
     ("refcount", r"refcount_t: "),
     ("memory leak", r"kmemleak: \d+ new suspected memory leaks|unreferenced object 0x"),
     ("debug object", r"ODEBUG: "),
@@ -98,8 +98,15 @@ def unexpected(reports: Iterable[Report], allowed: Sequence[Allowed]) -> list[Re
     return [r for r in reports if not any(re.search(a.pattern, r.title) for a in allowed)]
 
 
+# kernel/printk/printk.c: the console could not keep up.
+DROPPED = re.compile(r"\*\* \d+ printk messages dropped \*\*")
 # <6>[    1.234567] text, as syslog(2) hands it out.
 _MESSAGE = re.compile(r"^<(\d+)>(\[ *\d+\.\d+\].*)$")
+
+
+def messages(dmesg: str) -> list[str]:
+    """The messages of a kernel log, as they are on the console."""
+    return [match[2] for match in map(_MESSAGE.match, dmesg.splitlines()) if match]
 
 
 def last_message(dmesg: str, level: int) -> str | None:

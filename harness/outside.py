@@ -76,14 +76,17 @@ def _cut(memory: Sequence[tuple[Range, bytes]], address: int, size: int) -> byte
     raise ValueError(f"physical {address:#x} was not read")
 
 
-def moved(before: Iterable[Run], now: Iterable[Run], movable: Sequence[Range]) -> int | None:
+def moved(
+    before: Iterable[Run], now: Iterable[Run], movable: Sequence[Range], holes_stay: bool = True
+) -> int | None:
     """The first page index that is in another frame than before; None if all are in place.
 
     movable: memory that preserved pages have to leave (KHO scratch, into which the next kernel is loaded).
     A page that was there must have moved, and must not be there now; any other page must not have moved.
+    holes_stay: a page that was not there must not be there now; a carrier may fill holes instead.
     """
     then, frames = _by_index(before), _by_index(now)
-    for index in sorted(then.keys() | frames.keys()):
+    for index in sorted(then.keys() | frames.keys() if holes_stay else then.keys()):
         old, new = then.get(index), frames.get(index)
         if old is None or new is None or _inside(new, movable) or (new != old and not _inside(old, movable)):
             return index

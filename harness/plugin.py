@@ -6,6 +6,7 @@ is a Python traceback.
 """
 
 import datetime
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """A worker of xdist dies with its controller, and its QEMU with it."""
     if hasattr(config, "workerinput"):
-        proc.die_with_parent(signal.SIGTERM)
+        proc.die_with_parent(signal.SIGTERM, os.getppid())
     elif config.getoption("--runs") is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-pytest")
         config.option.runs = default_store().root / "runs" / stamp
@@ -61,8 +62,8 @@ class ScenarioFile(pytest.File):
             raise self.CollectError(str(error)) from error
         for case in expand(scenario):
             item = CaseItem.from_parent(self, name=case.carrier, case=case)
-            for tag in scenario.tags:
-                item.add_marker(tag.replace("-", "_"))
+            # Words for -k. As marks, a tag `xfail` would turn a failure into a pass.
+            item.extra_keyword_matches.update(scenario.tags)
             yield item
 
 
@@ -87,7 +88,7 @@ class CaseItem(pytest.Item):
             made = artifacts.obtain(chosen, default_store(), config.getoption("--tree"))
         except HarnessError as error:
             pytest.fail(f"could not test: {error}", pytrace=False)
-        out = Path(config.getoption("--runs")) / self.case.id.replace("/", "_")
+        out = Path(config.getoption("--runs")) / self.case.id
         try:
             self.outcome = run(chosen, made, out)
         except HarnessError as error:

@@ -2,6 +2,7 @@
 """Several cases at once: each in a process of its own, so that each has a main thread to start QEMU from."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -10,6 +11,10 @@ from typing import Generic, TypeVar
 
 from harness import proc
 from harness.errors import HarnessError
+from harness.result import EXIT_INTERRUPTED
+
+# A worker that was asked to end stops a QEMU, which takes far less.
+END_SECONDS = 15.0
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,30 +35,36 @@ class Pool(Generic[T, R]):
         try:
             while waiting or running:
                 while waiting and len(running) < self._jobs:
-                    item = waiting.pop(0)
-                    ours, theirs = self._context.Pipe(duplex=False)
-                    process = self._context.Process(target=self._child, args=(item, theirs))
-                    process.start()
-                    theirs.close()
-                    running[ours] = (item, process)
+                    self._start(waiting.pop(0), running)
                 for pipe in wait(list(running)):
                     assert isinstance(pipe, Connection)
                     item, process = running.pop(pipe)
                     yield item, self._collect(pipe, process)
         finally:
-            for _, process in running.values():
-                process.terminate()
-            for _, process in running.values():
-                process.join()
+            _end([process for _, process in running.values()])
 
-    def _child(self, item: T, pipe: Connection) -> None:
-        proc.die_with_parent(signal.SIGTERM)
+    def _start(self, item: T, running: dict[Connection, tuple[T, ForkProcess]]) -> None:
+        """Start a worker. Ctrl-C waits until it is known here; the worker leaves it to us."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=self._child, args=(item, theirs, os.getpid()), daemon=True)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
+            process.start()
+            running[ours] = (item, process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        theirs.close()
+
+    def _child(self, item: T, pipe: Connection, parent: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        try:
+            proc.die_with_parent(signal.SIGTERM, parent)
             pipe.send(self._work(item))
         except HarnessError as error:
             pipe.send(error)
         except KeyboardInterrupt:
-            raise SystemExit(130) from None
+            raise SystemExit(EXIT_INTERRUPTED) from None
 
     @staticmethod
     def _collect(pipe: Connection, process: ForkProcess) -> R | HarnessError:
@@ -62,5 +73,15 @@ class Pool(Generic[T, R]):
         except EOFError:
             process.join()
             return HarnessError(f"the process that ran this case died (exit status {process.exitcode})")
-        process.join()
+        process.join(END_SECONDS)
         return result
+
+
+def _end(processes: Sequence[ForkProcess]) -> None:
+    """End workers: each ends its machine first; one that does not is killed, and its machine with it."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(END_SECONDS)
+        process.kill()
+        process.join()

@@ -34,20 +34,32 @@ class ProcessError(HarnessError):
         self.tail = tail
 
 
-def die_with_parent(sig: signal.Signals) -> None:
-    """Get sig when the parent process dies (PR_SET_PDEATHSIG). For a forked worker, from its main thread."""
+def die_with_parent(sig: signal.Signals, parent: int) -> None:
+    """Get sig when the parent process dies (PR_SET_PDEATHSIG). For a forked worker, from its main thread.
+
+    parent: its process id, to see whether it died before we could ask.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, int(sig)) != 0:
         raise ProcessError(f"prctl(PR_SET_PDEATHSIG): {os.strerror(ctypes.get_errno())}")
+    if os.getppid() != parent:
+        raise ProcessError("the parent process died before its worker had begun")
 
 
 def stop(process: Process, first: signal.Signals = signal.SIGTERM) -> None:
     """End a process group: its leader politely, after GRACE_SECONDS and for all of it by force."""
-    for sig in (first, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sig)
+    try:
+        _signal_group(process, first)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
+    finally:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal_group(process: Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 @contextlib.contextmanager

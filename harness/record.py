@@ -62,12 +62,20 @@ class Record:
     frames: tuple[Run, ...] = ()
     # The generation in which the host last looked.
     generation: int = 0
+    # It has been in a box and came out, and nobody has verified it since.
+    unverified: bool = False
 
     def seen(
         self, properties: Mapping[Property, object], frames: tuple[Run, ...], generation: int
     ) -> "Record":
         """The same fd after another look."""
         return replace(self, properties=properties, frames=frames, generation=generation)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the frames are those of every page; a file that was written has no hole."""
+        indices = [run.index + n for run in self.frames for n in range(run.count)]
+        return self.seed is None or indices == list(range(-(-self.size // PAGE)))
 
     def pages(self, offset: int, length: int) -> bytes:
         """What memory must hold from offset on: the contents, and zeros behind the file's end."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.plan import Plan
 from harness.progress import duration
-from harness.result import Blame, Finding, Mark, Outcome, Verdict
+from harness.result import Blame, Finding, Mark, Oracle, Outcome, Verdict
 from harness.scenario import VERB_OF, Step
 
 WIDTH = 108
@@ -18,7 +18,7 @@ STYLES = {
     Verdict.SKIP: "cyan",
 }
 MEANING = {
-    Verdict.PASS: "everything that was preserved is intact",
+    Verdict.PASS: "every expectation held",
     Verdict.FAIL: "the kernel under test broke an expectation",
     Verdict.ERROR: "could not test: this says nothing about the kernel",
     Verdict.SKIP: "a requirement is absent",
@@ -49,13 +49,19 @@ def render(outcome: Outcome, plan: Plan) -> str:
         lines += [f"    {line}" for line in drawing(segments(outcome.timeline, number, seconds))]
     lines += ["", f"  {'logs':<12}{outcome.directory}"]
     if outcome.verdict is not Verdict.PASS:
-        lines += [f"  {'again':<12}harness run {outcome.directory / 'plan.json'}"]
+        tree = dict(outcome.setting).get("tree")
+        option = f"--tree {tree} " if tree else ""
+        lines += [f"  {'again':<12}harness run {option}{outcome.directory / 'plan.json'}"]
     return "\n".join(lines)
 
 
 def headline(outcome: Outcome, plan: Plan) -> str:
     """One line: the verdict, the case, what it means."""
-    meaning = f"{MEANING[outcome.verdict]} ({duration(outcome.seconds)})"
+    meaning = MEANING[outcome.verdict]
+    intact = any(proof.oracle is Oracle.CONTENTS and proof.generation for proof in outcome.proofs)
+    if outcome.verdict is Verdict.PASS and intact:
+        meaning = "everything that was preserved is intact"
+    meaning += f" ({duration(outcome.seconds)})"
     return f"{outcome.verdict} {outcome.case}: {plan.summary}; {meaning}"
 
 

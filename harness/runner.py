@@ -2,7 +2,8 @@
 """One case from power-on to its outcome: the only entry for the command line, pytest and the gate."""
 
 import json
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness import checks, identity
@@ -11,7 +12,8 @@ from harness.errors import HarnessError, UsageError
 from harness.events import Events
 from harness.evidence import Evidence
 from harness.plan import Plan, plan_to_json
-from harness.result import Blame, Finding, Oracle, Outcome, judge
+from harness.record import Record
+from harness.result import Blame, Oracle, Outcome, judge
 from harness.scenario import Kexec, Verify
 from harness.steps import Executor, StepFailedError
 from harness.timeline import blackouts, marks
@@ -38,14 +40,19 @@ def run(
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} holds another run: name an empty folder, or none")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "plan.json").write_text(plan_to_json(plan))
+    (out / "plan.json").write_text(plan_to_json(plan), encoding="utf-8")
     with Events(out / "events.jsonl") as events:
         evidence = Evidence(events)
         events.emit("start", case=plan.case)
         try:
             _run(plan, artifacts, out, evidence, at_end)
-        except (HarnessError, AgentErrnoError) as error:
+        except (HarnessError, AgentErrnoError, OSError) as error:
             evidence.find(Oracle.MACHINE, str(error), "a test", "no test", blame=Blame.HARNESS)
+        except Exception as error:  # noqa: BLE001
+            # A mistake of ours must not pass for a kernel's fault.
+            detail = tuple(traceback.format_exc().splitlines())
+            what = f"a mistake in the harness itself: {error!r}"
+            evidence.find(Oracle.MACHINE, what, "a test", "no test", blame=Blame.HARNESS, detail=detail)
         missing(plan, evidence)
         outcome = Outcome(
             case=plan.case,
@@ -59,7 +66,8 @@ def run(
             directory=out,
         )
         events.emit("verdict", verdict=outcome.verdict)
-    (out / "outcome.json").write_text(json.dumps(outcome.to_json(), indent=2, default=str) + "\n")
+    text = json.dumps(outcome.to_json(), indent=2, default=str) + "\n"
+    (out / "outcome.json").write_text(text, encoding="utf-8")
     return outcome
 
 
@@ -78,8 +86,11 @@ def _run(
             machine.console.poll()
             for generation in range(machine.console.generation + 1):
                 lines = machine.console.text(generation)
-                (out / f"console.{generation}.log").write_text("\n".join(lines) + "\n")
-                checks.log(machine, generation, plan.dmesg, evidence)
+                console = out / f"console.{generation}.log"
+                console.write_text("\n".join(lines) + "\n", encoding="utf-8")
+                dmesg = checks.dmesg_file(out, generation)
+                text = dmesg.read_text(encoding="utf-8") if dmesg.exists() else ""
+                checks.log(machine, generation, text, plan.dmesg, evidence)
 
 
 def _play(
@@ -97,41 +108,47 @@ def _play(
             f"the guest's agent has version {hello['version']}, the host expects {guest.agent_version}: "
             "the guest image is stale, run 'harness build'"
         )
-    for module in checks.failed_modules(machine):
-        said = [line for line in machine.console.text(0) if module in line]
-        raise HarnessError(f"module {module} did not load: {said[-2:]}; see {out / 'console.log'}")
+    for module, said in checks.missing_modules(machine, artifacts.modules[plan.kernel]):
+        raise HarnessError(f"module {module} did not load: {' / '.join(said) or 'init never tried'}")
     now = checks.who(machine, hello)
     build_id = artifacts.kernels[plan.kernel].build_id
     text = f"cold boot of {now.release}, build id {now.build_id[:12]} as built"
     checks.identify(identity.check_cold(now, build_id), text, evidence)
     outside = checks.Outside(out)
     outside.learn_scratch(machine)
-    executor = Executor(plan, artifacts.kernels, machine, evidence, out, outside, now)
+    executor = Executor(plan, artifacts.kernels, artifacts.modules, machine, evidence, out, outside, now)
     try:
         for step in plan.steps:
             executor.step(step)
     except StepFailedError:
         evidence.events.emit("stopped", step=evidence.step)
     evidence.step = None
+    checks.log_is_whole(machine, evidence, out)
+    unverified(executor.fds.values(), evidence)
     if at_end:
         at_end(machine)
-    checks.log_is_whole(machine, evidence, out)
 
 
 def lost(error: MachineLostError, machine: Machine, evidence: Evidence) -> None:
     """The finding for a lost machine: the kernel's, unless the host did it or the kernel never came up."""
-    ours = error.loss in HOST_LOSSES or not error.booted
-    what = (
-        f"the machine was lost: {error.loss}" if error.booted else f"the kernel does not boot: {error.loss}"
-    )
+    ours = error.loss in HOST_LOSSES
+    what = "the machine was lost" if error.booted or ours else "the kernel does not boot"
     evidence.find(
         Oracle.MACHINE,
-        what,
+        f"{what}: {error.loss}",
         error.expected,
         str(error),
-        blame=Blame.HARNESS if ours else Blame.KERNEL,
+        blame=Blame.HARNESS if ours or not error.booted else Blame.KERNEL,
         detail=tuple(machine.console.tail(error.generation)),
     )
+
+
+def unverified(records: Iterable[Record], evidence: Evidence) -> None:
+    """Oracle 6: what came out of a box and was not looked at. Nothing is missing once something is found."""
+    for record in records:
+        if record.unverified and not evidence.findings:
+            what = f"no evidence: '{record.name}' came out of its box and was never verified"
+            evidence.find(Oracle.EVIDENCE, what, f"verify: {record.name}", "none", blame=Blame.HARNESS)
 
 
 def missing(plan: Plan, evidence: Evidence) -> None:
@@ -140,22 +157,25 @@ def missing(plan: Plan, evidence: Evidence) -> None:
         return
     live_updates = sum(isinstance(s.action, Kexec) and not s.expect for s in plan.steps)
     lacking = [
-        f"{oracle} of generation {generation}"
+        (f"{oracle} of generation {generation}", generation)
         for generation in range(live_updates + 1)
-        for oracle in (Oracle.IDENTITY, Oracle.LOG)
-        if not evidence.proven(oracle, generation)
+        for oracle in (Oracle.IDENTITY, Oracle.LOG, Oracle.EVIDENCE)
+        if not evidence.proven(oracle, generation=generation)
     ]
-    spoken: Mapping[int | None, set[Oracle]] = {
-        step.number: {p.oracle for p in evidence.proofs if p.step == step.number} for step in plan.steps
-    }
     lacking += [
-        f"{Oracle.CONTENTS} of step {step.number} (verify)"
+        (f"{Oracle.CONTENTS} of step {step.number} (verify)", live_updates)
         for step in plan.steps
-        if isinstance(step.action, Verify) and Oracle.CONTENTS not in spoken[step.number]
+        if isinstance(step.action, Verify) and not evidence.proven(Oracle.CONTENTS, step=step.number)
     ]
-    for what in lacking:
-        finding = Finding(Oracle.EVIDENCE, Blame.HARNESS, 0, None, f"no evidence: {what}", "a proof", "none")
-        evidence.findings.append(finding)
+    for what, generation in lacking:
+        evidence.find(
+            Oracle.EVIDENCE,
+            f"no evidence: {what}",
+            "a proof",
+            "none",
+            blame=Blame.HARNESS,
+            generation=generation,
+        )
 
 
 def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:

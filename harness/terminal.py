@@ -13,6 +13,9 @@ from collections.abc import Iterator
 
 from harness.vm.machine import Machine
 
+# Ctrl-D, as a terminal sends it.
+END_OF_INPUT = b"\x04"
+
 
 def interact(machine: Machine) -> None:
     """Connect the terminal to a shell in the guest until it ends; a pipe as standard input is its script."""
@@ -32,11 +35,10 @@ def interact(machine: Machine) -> None:
                 sys.stdout.flush()
             if stdin in ready:
                 typed = os.read(stdin, 4096)
-                if typed:
-                    channel.sendall(typed)
-                else:
-                    channel.sendall(b"\x04")
+                if not typed:
                     sources.remove(stdin)
+                with contextlib.suppress(OSError):  # the shell has just ended: seen above
+                    channel.sendall(typed or END_OF_INPUT)
 
 
 @contextlib.contextmanager

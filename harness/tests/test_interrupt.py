@@ -33,7 +33,7 @@ def run(artifacts: Artifacts, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
 def wait_for(event: str, runs: Path) -> None:
     end = time.monotonic() + 120
     while time.monotonic() < end:
-        for file in runs.glob("*/events.jsonl"):
+        for file in runs.rglob("events.jsonl"):
             lines = file.read_text().splitlines()
             if any(json.loads(line)["event"] == event for line in lines if line.endswith("}")):
                 return

@@ -9,15 +9,19 @@ import pytest
 from harness import report
 from harness.artifacts import Artifacts, bare_plan
 from harness.build.spec import kernel_parameters
-from harness.load import load
+from harness.errors import UsageError
+from harness.load import load, load_text
 from harness.plan import Case, Plan, expand, plan
 from harness.result import Blame, Oracle, Outcome, Verdict
 from harness.runner import run
+from harness.scenario import Ssh, Verify
 
 HERE = Path(__file__).parent
 # Which oracles have to speak, and words that must be in the report, by scenario.
 EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "byte_changed": ({Oracle.CONTENTS, Oracle.OUTSIDE}, "the contents of 'ram' changed"),
+    "position_changed": ({Oracle.FIDELITY}, "the position of 'ram' changed"),
+    "put_again": ({Oracle.CONTENTS, Oracle.OUTSIDE}, "put: {box: vm1, fd: ram, name: ram}"),
     "other_fd": ({Oracle.OUTSIDE}, "is not the memory that was preserved"),
     "warning_before": ({Oracle.LOG}, "oracle    kernel log, generation 0"),
     "warning_after": ({Oracle.LOG}, "oracle    kernel log, generation 1"),
@@ -50,7 +54,7 @@ def test_the_same_without_the_fault_passes(artifacts: Artifacts, tmp_path: Path)
     """The negative scenarios fail for their fault alone: without that step they pass."""
     (case, _) = expand(load(HERE / "negative" / "byte_changed.yaml"))
     chosen = plan(case, kernel_parameters)
-    healthy = replace(chosen, steps=tuple(s for s in chosen.steps if type(s.action).__name__ != "Ssh"))
+    healthy = replace(chosen, steps=tuple(s for s in chosen.steps if not isinstance(s.action, Ssh)))
     outcome = run(healthy, artifacts, tmp_path / "run")
     assert outcome.verdict is Verdict.PASS, report.render(outcome, healthy)
 
@@ -100,11 +104,47 @@ def test_another_kernel_than_the_one_that_was_built(artifacts: Artifacts, tmp_pa
     assert [f.oracle for f in outcome.findings] == [Oracle.IDENTITY]
 
 
+@pytest.mark.parametrize(
+    ("silenced", "words"),
+    [
+        ("harness.checks.log", "no evidence: kernel log of generation 0"),
+        ("harness.checks.log_is_whole", "no evidence: evidence of generation 0"),
+        ("harness.checks.identify", "no evidence: identity of generation 0"),
+        ("harness.checks.contents", "no evidence: contents of step 2 (verify)"),
+    ],
+)
 def test_missing_evidence_is_never_a_pass(
+    silenced: str, words: str, artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silenced, lambda *_: None)
+    text = "summary: s\nsteps:\n  - open: {fd: a, size: 1M, fill: {seed: 1}}\n  - verify: a\n"
+    (case,) = expand(load_text(text, tmp_path / "x.yaml"))
+    chosen = plan(case, kernel_parameters)
+    outcome = run(chosen, artifacts, tmp_path / "run")
+    could_not(outcome, chosen, words)
+    assert {finding.blame for finding in outcome.findings} == {Blame.HARNESS}
+
+
+def test_an_fd_that_nobody_verified_is_never_a_pass(artifacts: Artifacts, tmp_path: Path) -> None:
+    (case, _) = expand(load(HERE / "negative" / "byte_changed.yaml"))
+    chosen = plan(case, kernel_parameters)
+    lazy = replace(chosen, steps=tuple(s for s in chosen.steps if not isinstance(s.action, Ssh | Verify)))
+    could_not(
+        run(lazy, artifacts, tmp_path / "run"), lazy, "'ram' came out of its box and was never verified"
+    )
+
+
+def test_a_mistake_of_ours_is_an_error(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.checks.log", lambda *_: None)
+    monkeypatch.setattr("harness.checks.who", lambda *_: 1 // 0)
     chosen = bare_plan(None)
     outcome = run(chosen, artifacts, tmp_path / "run")
-    could_not(outcome, chosen, "no evidence: kernel log of generation 0")
-    assert {finding.blame for finding in outcome.findings} == {Blame.HARNESS}
+    assert outcome.verdict is Verdict.ERROR
+    assert "a mistake in the harness itself: ZeroDivisionError" in report.render(outcome, chosen)
+
+
+def test_a_run_never_mixes_with_another(artifacts: Artifacts, tmp_path: Path) -> None:
+    (tmp_path / "something").touch()
+    with pytest.raises(UsageError, match="holds another run"):
+        run(bare_plan(None), artifacts, tmp_path)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Memory from outside: what is read, and that every way of being wrong is seen."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.outside import GAP_PAGES, Difference, Range, compare, moved, ranges
-from harness.record import PAGE, Run
+from harness.record import PAGE, Record, Run
 
 FRAMES = (Run(0, 100, 2), Run(2, 50, 1))
 
@@ -50,6 +52,20 @@ def test_memory_that_was_not_read_is_never_equal() -> None:
 
 
 SCRATCH = [Range(1000 * PAGE, 100 * PAGE)]
+
+
+def test_a_carrier_that_fills_holes_may_have_more_pages() -> None:
+    now = (*FRAMES, Run(3, 60, 1))
+    assert moved(FRAMES, now, SCRATCH, holes_stay=False) is None
+    assert moved(FRAMES, (Run(0, 100, 2),), SCRATCH, holes_stay=False) == 2
+
+
+def test_a_file_that_was_written_has_every_page() -> None:
+    record = Record("ram", "memfd", 3 * PAGE, seed=1, frames=FRAMES)
+    assert record.whole
+    assert not replace(record, frames=FRAMES[:1]).whole
+    assert not replace(record, frames=()).whole
+    assert replace(record, frames=(), seed=None).whole
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ class AgentLostError(Exception):
 
 
 class AgentErrnoError(Exception):
-    """A call in the guest failed: the system call or ioctl by name, errno by name, and the agent's words."""
+    """A call in the guest failed: the agent's operation, errno and call by name, and the agent's words."""
 
     def __init__(self, op: str, errno: str, call: str, text: str) -> None:
         super().__init__(f"{op}: {call or 'the agent'} failed with {errno}: {text}")
@@ -46,7 +46,12 @@ class Agent:
         if not deadline.wait(self._received, watch):
             raise AgentLostError(f"{op}: no answer from the agent in {deadline.seconds:.0f} s")
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return self._result(op, json.loads(line))
+        try:
+            return self._result(op, json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise AgentLostError(
+                f"{op}: the agent's answer makes no sense ({error!r}): {line[:200]!r}"
+            ) from error
 
     def _received(self) -> bool:
         while self._channel.recv_ready():
@@ -63,7 +68,3 @@ class Agent:
         if error := reply.get("error"):
             raise AgentErrnoError(op, error["errno"], error.get("call", ""), error.get("text", ""))
         return dict(reply["ok"])
-
-    def close(self) -> None:
-        """End this connection; the agent keeps what it holds."""
-        self._channel.close()

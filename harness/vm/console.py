@@ -12,6 +12,8 @@ FIRST_LINE = re.compile(r"^\[ +0\.0+\](?:\[ *[TC]\d+\])? Linux version ")
 JUMP = "Starting new kernel"
 # kernel/panic.c, vpanic()
 PANIC = "Kernel panic - not syncing"
+# The agent says so when reboot(2) comes back: guests/agent/kexec.c.
+JUMP_REFUSED = "fdbox-guest: kexec failed: "
 INIT = "fdbox-guest: init"
 READY = "fdbox-guest: ready"
 
@@ -68,6 +70,10 @@ class Console:
         return next(
             (line for line in self.lines if line.generation == generation and needle in line.text), None
         )
+
+    def find_all(self, needle: str, generation: int) -> list[Line]:
+        """All lines of a generation that contain needle."""
+        return [line for line in self.lines if line.generation == generation and needle in line.text]
 
     def text(self, generation: int) -> list[str]:
         """The lines of one generation."""

@@ -20,9 +20,9 @@ from harness import proc
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
-from harness.vm.agent import Agent, AgentLostError
-from harness.vm.console import INIT, JUMP, READY, Console
-from harness.vm.monitor import Monitor
+from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
+from harness.vm.console import INIT, JUMP, JUMP_REFUSED, READY, Console
+from harness.vm.monitor import Monitor, MonitorError
 from harness.vm.qemu import Hardware, argv, script
 from harness.vm.shell import Result, Shell, ShellError, dial_until
 
@@ -60,6 +60,7 @@ class Loss(StrEnum):
     NO_JUMP = "no jump"
     HANG = "hang"
     SSH = "SSH does not answer"
+    COMMAND = "a command does not end"
     AGENT = "the agent does not answer"
     QEMU = "QEMU ended"
 
@@ -67,6 +68,8 @@ class Loss(StrEnum):
 RUNNING = "a machine that goes on running"
 # QMP events that no live update causes.
 ENDS = frozenset({"SHUTDOWN", "RESET"})
+# ShutdownCause in QEMU's qapi/run-state.json: somebody on the host did it.
+HOST_REASONS = frozenset({"host-qmp-quit", "host-signal", "host-ui", "host-error"})
 # Ours or the host's fault, whenever they happen; the others are the kernel's once it has booted.
 HOST_LOSSES = frozenset({Loss.QEMU, Loss.SSH})
 
@@ -110,14 +113,23 @@ class Machine:
         return self._arrive(0)
 
     def jump(self) -> dict[str, Any]:
-        """Order the loaded kexec and wait for the next kernel; returns its agent's hello."""
+        """Order the loaded kexec and wait for the next kernel; returns its agent's hello.
+
+        Raises AgentErrnoError when reboot(2) refuses; the machine goes on then.
+        """
         following = self.generation + 1
+        refusals = len(self.console.find_all(JUMP_REFUSED, self.generation))
         self.call("kexec", delay_ms=JUMP_DELAY_MS)
         self._events.emit("jump", generation=self.generation)
         self.disconnect()
         limit = Deadline(self._limits.shutdown)
-        if not limit.wait(lambda: self._seen(JUMP, self.generation) or self._kernels > following, self.watch):
+        if not limit.wait(functools.partial(self._leaving, refusals, following), self.watch):
             raise self._lost(Loss.NO_JUMP, "the old kernel never said 'Starting new kernel'", "the jump")
+        refused = self.console.find_all(JUMP_REFUSED, self.generation)[refusals:]
+        if refused:
+            self.connect()
+            errno = refused[0].text.rpartition(" ")[2]
+            raise AgentErrnoError("kexec", errno, "reboot", refused[0].text)
         self._events.emit("old kernel gone", generation=self.generation)
         limit = Deadline(self._limits.silence)
         if not limit.wait(lambda: self._kernels > following, self.watch):
@@ -125,6 +137,11 @@ class Machine:
             raise self._lost(Loss.SILENCE, text, "the next kernel's first line")
         self._events.emit("next kernel", generation=following)
         return self._arrive(following)
+
+    def _leaving(self, refusals: int, following: int) -> bool:
+        """Whether the order to jump has had an effect: the jump, or a refusal more than before."""
+        refused = len(self.console.find_all(JUMP_REFUSED, self.generation)) > refusals
+        return refused or self._seen(JUMP, self.generation) or self._kernels > following
 
     def _arrive(self, generation: int) -> dict[str, Any]:
         self.generation = generation
@@ -180,21 +197,27 @@ class Machine:
         try:
             return self._shell.run(command, Deadline(self._limits.call), self.watch)
         except ShellError as error:
-            raise self._lost(Loss.SSH, str(error), "the command's end") from error
+            raise self._lost(Loss.COMMAND, str(error), "the command's end") from error
 
     def open_shell(self, term: str, columns: int, lines: int) -> paramiko.Channel:
         """An interactive shell on a terminal of its own."""
         if self._shell is None:
             raise HarnessError("not connected to the guest")
-        return self._shell.terminal(term, columns, lines)
+        try:
+            return self._shell.terminal(term, columns, lines)
+        except ShellError as error:
+            raise self._lost(Loss.SSH, str(error), "a terminal") from error
 
     def memory(self, address: int, size: int, scratch: Path) -> bytes:
         """Guest-physical memory as QEMU has it; scratch: a file to pass it through, gone afterwards."""
-        self.monitor.execute("pmemsave", {"val": address, "size": size, "filename": str(scratch)})
         try:
+            self.monitor.execute("pmemsave", {"val": address, "size": size, "filename": str(scratch)})
             return scratch.read_bytes()
+        except MonitorError:
+            self.watch()  # it may be the machine that ended
+            raise
         finally:
-            scratch.unlink()
+            scratch.unlink(missing_ok=True)
 
     # -- watch --------------------------------------------------------------------------------------------
 
@@ -209,6 +232,7 @@ class Machine:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(SETTLE_SECONDS)
+        Deadline(SETTLE_SECONDS).wait(self._ended, self.console.poll)
         self.console.poll()
         raise self._why_it_ended()
 
@@ -223,6 +247,8 @@ class Machine:
             status = self._process.returncode
             return self._lost(Loss.QEMU, f"QEMU ended by itself with status {status}: see qemu.err", RUNNING)
         reason = str(end.data.get("reason"))
+        if reason in HOST_REASONS:
+            return self._lost(Loss.QEMU, f"QEMU was ended from outside ({reason})", RUNNING)
         if "reset" in reason:
             text = f"the machine was reset ({reason}): a firmware boot, not a kexec"
             return self._lost(Loss.RESET, text, "a kexec: QEMU sees no reset")

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,11 +24,10 @@ DISCONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Event:
-    """A QMP event and the host's monotonic time at which it was seen, in seconds."""
+    """A QMP event."""
 
     name: str
     data: Mapping[str, Any]
-    seen: float
 
 
 class MonitorError(HarnessError):
@@ -50,7 +49,7 @@ class Monitor:
         self._thread.start()
         try:
             self._await(self._connect(sock), COMMAND_SECONDS)
-        except (QMPError, OSError, EOFError, FutureTimeoutError) as error:
+        except (QMPError, OSError, EOFError) as error:
             self.close()
             raise MonitorError(f"no QMP greeting from QEMU: {error!r}") from error
 
@@ -62,10 +61,10 @@ class Monitor:
         except ExecuteError as error:
             self._write({"error": str(error)})
             raise MonitorError(f"QMP {command}: {error}") from error
+        except TimeoutError as error:
+            raise MonitorError(f"QMP {command}: no answer in {COMMAND_SECONDS:.0f} s") from error
         except (QMPError, OSError, EOFError) as error:
             raise MonitorError(f"QMP {command}: the connection to QEMU is gone ({error!r})") from error
-        except FutureTimeoutError as error:
-            raise MonitorError(f"QMP {command}: no answer in {COMMAND_SECONDS:.0f} s") from error
         self._write({"return": reply})
         return reply
 
@@ -77,7 +76,7 @@ class Monitor:
         """Disconnect; safe to call twice. That QEMU closed first is expected (EOFError)."""
         if self._loop.is_closed():
             return
-        with contextlib.suppress(QMPError, OSError, EOFError, FutureTimeoutError, asyncio.CancelledError):
+        with contextlib.suppress(QMPError, OSError, EOFError, CancelledError):
             self._await(self._disconnect(), DISCONNECT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -97,15 +96,16 @@ class Monitor:
     async def _watch(self) -> None:
         async for message in self._listener:
             data = message.get("data")
-            event = Event(str(message["event"]), data if isinstance(data, dict) else {}, time.monotonic())
+            event = Event(str(message["event"]), data if isinstance(data, dict) else {})
             self.events.append(event)
-            self._write({"event": event.name, "data": event.data})
+            with contextlib.suppress(OSError):  # a full disk must not end the watch for resets
+                self._write({"event": event.name, "data": event.data})
 
     def _await(self, coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result(seconds)
-        except FutureTimeoutError:
+        except TimeoutError:
             future.cancel()
             raise
 

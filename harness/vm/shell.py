@@ -41,22 +41,21 @@ class Shell:
 
         That the port accepts proves nothing: QEMU's hostfwd does while nothing listens in the guest.
         """
-        transport: paramiko.Transport | None = None
-        try:
-            sock = socket.create_connection(("127.0.0.1", port), DIAL_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport = paramiko.Transport(sock)
-            transport.banner_timeout = DIAL_SECONDS
-            transport.start_client(timeout=DIAL_SECONDS)
-            kind, data = host_key.split()[:2]
-            server = transport.get_remote_server_key()
-            if server.get_name() != kind or server.asbytes() != base64.b64decode(data):
-                raise ShellError(f"port {port} answers with a host key that is not this guest's")
-            transport.auth_publickey("root", paramiko.Ed25519Key.from_private_key_file(str(key)))
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            if transport is not None:
-                transport.close()
-            raise ShellError(f"SSH on 127.0.0.1:{port}: {error or type(error).__name__}") from error
+        with contextlib.ExitStack() as stack:
+            try:
+                sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), DIAL_SECONDS))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                transport = stack.enter_context(contextlib.closing(paramiko.Transport(sock)))
+                transport.banner_timeout = DIAL_SECONDS
+                transport.start_client(timeout=DIAL_SECONDS)
+                kind, data = host_key.split()[:2]
+                server = transport.get_remote_server_key()
+                if server.get_name() != kind or server.asbytes() != base64.b64decode(data):
+                    raise ShellError(f"port {port} answers with a host key that is not this guest's")
+                transport.auth_publickey("root", paramiko.Ed25519Key.from_private_key_file(str(key)))
+            except (OSError, EOFError, paramiko.SSHException) as error:
+                raise ShellError(f"SSH on 127.0.0.1:{port}: {error or type(error).__name__}") from error
+            stack.pop_all()
         return cls(transport)
 
     def channel(self, command: str) -> paramiko.Channel:
@@ -93,9 +92,12 @@ class Shell:
 
     def terminal(self, term: str, columns: int, lines: int) -> paramiko.Channel:
         """An interactive shell with a pseudo-terminal."""
-        channel = self._transport.open_session(timeout=DIAL_SECONDS)
-        channel.get_pty(term, columns, lines)
-        channel.invoke_shell()
+        try:
+            channel = self._transport.open_session(timeout=DIAL_SECONDS)
+            channel.get_pty(term, columns, lines)
+            channel.invoke_shell()
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise ShellError(f"SSH terminal: {error or type(error).__name__}") from error
         return channel
 
     def close(self) -> None:
