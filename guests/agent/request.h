@@ -31,7 +31,7 @@ extern const struct op ops[];
 /* A system call failed with errno. */
 int fail(struct request *rq, const char *call);
 /* The agent refuses: EPROTO and a text. */
-__attribute__((format(printf, 2, 3)))
+__printf(2, 3)
 int refuse(struct request *rq, const char *format, ...);
 
 /*

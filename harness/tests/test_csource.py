@@ -94,7 +94,7 @@ def sparse_agent(folder: Path, sources: list[Path]) -> str:
     agent = ROOT / "guests" / "agent"
     subprocess.run(["make", "-C", agent, f"O={folder}"], check=True, capture_output=True)
     compiler = subprocess.run(["gcc", "-print-file-name=include"], check=True, capture_output=True, text=True)
-    argv: list[str | Path] = ["sparse", "-std=gnu17", "-D_GNU_SOURCE", "-nostdinc"]
+    argv: list[str | Path] = ["sparse", "-std=gnu17", "-D_GNU_SOURCE", "-D__printf(a,b)=", "-nostdinc"]
     argv += [f"-I{folder}", f"-I{agent}", f"-I{ROOT}/kmod/include/uapi"]
     argv += ["-isystem", "/usr/include/x86_64-linux-musl", "-isystem", compiler.stdout.strip()]
     argv += ["-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu", *sources]
