@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,9 @@ from harness.load import load
 from harness.plan import Case, expand, plan
 from harness.result import Outcome, Verdict
 from harness.runner import run
+
+# Key of the folder for run directories in what the controller tells its workers.
+RUNS = "live update runs"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,9 +43,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """A worker of xdist dies with its controller, and its QEMU with it."""
     if hasattr(config, "workerinput"):
         proc.die_with_parent(signal.SIGTERM, os.getppid())
+        config.option.runs = Path(config.workerinput[RUNS])
     elif config.getoption("--runs") is None:
-        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-pytest")
+        stamp = f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-pytest"
         config.option.runs = default_store().root / "runs" / stamp
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where the run directories go: one folder for all of them."""
+    node.workerinput[RUNS] = str(node.config.getoption("--runs").absolute())
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts import Artifacts
+from harness.build.store import default_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +55,19 @@ def test_a_pass_records_its_blackout_and_run_directory(artifacts: Artifacts, pro
         "quickstart[fdbox]",
         "quickstart[luo]",
     ]
+
+
+def test_without_a_folder_for_runs_all_workers_use_one_in_the_store(
+    artifacts: Artifacts, project: Path
+) -> None:
+    shutil.copy(ROOT / "scenarios/quickstart.yaml", project / "scenarios")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--junitxml=junit.xml"]
+    done = subprocess.run([*command, "scenarios"], cwd=project, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout
+    junit = ElementTree.parse(project / "junit.xml").getroot()
+    folders = {Path(str(p.get("value"))).parent for p in junit.findall(".//property[@name='run directory']")}
+    assert len(folders) == 1
+    assert next(iter(folders)).parent == default_store().root / "runs"
 
 
 def test_what_could_not_be_tested_is_an_error(artifacts: Artifacts, project: Path) -> None:
