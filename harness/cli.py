@@ -170,8 +170,10 @@ def run_command(options: argparse.Namespace) -> int:
     store = default_store()
     todo = plans(options.files, options.kernel)
     folder = options.out or run_folder(store, "run")
-    made = [artifacts.obtain(one, store, options.tree) for one in todo]
-    jobs = [Job(p, a, folder / p.case) for p, a in zip(todo, made, strict=True)]
+    # Looked up once for all cases on the same kernels.
+    apart = {_kernels(one): one for one in todo}
+    made = {names: artifacts.obtain(one, store, options.tree) for names, one in apart.items()}
+    jobs = [Job(one, made[_kernels(one)], folder / one.case) for one in todo]
     console = Console(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
@@ -183,6 +185,10 @@ def run_command(options: argparse.Namespace) -> int:
     count = ", ".join(f"{verdicts.count(v)} {v}" for v in Verdict if v in verdicts)
     console.print(f"{count} of {len(jobs)} cases")
     return exit_code(verdicts)
+
+
+def _kernels(one: Plan) -> tuple[str | None, ...]:
+    return (one.kernel, *one.next_kernels)
 
 
 def run_folder(store: Store, what: str) -> Path:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fidelity, property by property: each one that is promised and changes is a finding of its own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.checks import describe, fidelity, size
+from harness.events import Events
+from harness.evidence import Evidence
+from harness.record import PROMISES, Property, Record, properties, runs
+from harness.result import Blame, Oracle
+from harness.scenario import Carrier
+
+STAT = {"size": 4096, "pos": 7, "flags": 0o2 | 0o2000, "mode": 0o100640, "uid": 3, "gid": 4, "seals": 9}
+BEFORE = properties(STAT, {"data": [[0, 4096]]})
+# One other value of each property.
+OTHER: dict[Property, object] = {
+    Property.SIZE: 4097,
+    Property.POSITION: 0,
+    Property.ACCESS: "O_RDONLY",
+    Property.APPEND: False,
+    Property.MODE: "0777",
+    Property.OWNER: "0:0",
+    Property.SEALS: 1,
+    Property.HOLES: [],
+}
+RECORD = Record("ram", "memfd", 4096, 1, BEFORE)
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Iterator[Evidence]:
+    with Events(tmp_path / "events.jsonl") as events:
+        yield Evidence(events)
+
+
+def test_the_agents_words_become_properties() -> None:
+    assert BEFORE == {
+        Property.SIZE: 4096,
+        Property.POSITION: 7,
+        Property.ACCESS: "O_RDWR",
+        Property.APPEND: True,
+        Property.MODE: "0640",
+        Property.OWNER: "3:4",
+        Property.SEALS: 9,
+        Property.HOLES: [[0, 4096]],
+    }
+
+
+@pytest.mark.parametrize("carrier", list(Carrier))
+@pytest.mark.parametrize("name", list(Property))
+def test_a_changed_property_is_found_where_it_is_promised(
+    name: Property, carrier: Carrier, evidence: Evidence
+) -> None:
+    fidelity(RECORD, replace(RECORD, properties={**BEFORE, name: OTHER[name]}), carrier, evidence)
+    if name in PROMISES["memfd", carrier]:
+        (finding,) = evidence.findings
+        assert (finding.oracle, finding.blame) == (Oracle.FIDELITY, Blame.KERNEL)
+        assert finding.what == f"the {name} of 'ram' changed"
+        assert not evidence.proofs
+    else:
+        assert not evidence.findings
+
+
+@pytest.mark.parametrize("carrier", list(Carrier))
+def test_nothing_changed_is_a_proof(carrier: Carrier, evidence: Evidence) -> None:
+    fidelity(RECORD, RECORD, carrier, evidence)
+    assert evidence.proven(Oracle.FIDELITY, generation=0)
+    assert not evidence.findings
+
+
+def test_words() -> None:
+    assert [size(n) for n in (0, 1, 4096, 4097, 16 << 20, 1 << 30)] == [
+        "0 bytes",
+        "1 bytes",
+        "4 KiB",
+        "4097 bytes",
+        "16 MiB",
+        "1 GiB",
+    ]
+    assert describe(replace(RECORD, seed=None)) == "4 KiB of zeros"
+    assert runs({"runs": [[0, 5, 2]]})[0].pfn == 5
