@@ -35,6 +35,10 @@ exit codes, as `git bisect run` takes them: 0 every case passed; 1 a kernel unde
 """
 
 
+# Of so many cases each is shown whole, even if it passed.
+FEW = 4
+
+
 class Parser(argparse.ArgumentParser):
     """argparse's own exit code for a usage error, 2, would mark a good commit bad."""
 
@@ -181,7 +185,7 @@ def run_command(options: argparse.Namespace) -> int:
         for job, result in pool.results(jobs):
             progress.advance()
             verdicts.append(result.verdict if isinstance(result, Outcome) else Verdict.ERROR)
-            _print(console, job, result)
+            _print(console, job, result, brief=len(jobs) > FEW)
     count = ", ".join(f"{verdicts.count(v)} {v}" for v in Verdict if v in verdicts)
     console.print(f"{count} of {len(jobs)} cases")
     return exit_code(verdicts)
@@ -200,7 +204,8 @@ def _run_job(job: Job) -> Outcome:
     return run(job.plan, job.made, job.out)
 
 
-def _print(console: Console, job: Job, result: Outcome | HarnessError) -> None:
+def _print(console: Console, job: Job, result: Outcome | HarnessError, brief: bool) -> None:
+    """Print a result; brief: of a case that passed only the first line."""
     if isinstance(result, HarnessError):
         console.print(
             f"ERROR {job.plan.case}: {result}; what there is: {job.out}", style="bold yellow", markup=False
@@ -208,6 +213,8 @@ def _print(console: Console, job: Job, result: Outcome | HarnessError) -> None:
         return
     first, *rest = report.render(result, job.plan).splitlines()
     console.print(first, style=report.STYLES[result.verdict], markup=False)
+    if brief and result.verdict is Verdict.PASS:
+        return
     console.print("\n".join(rest), markup=False)
     console.print()
 
