@@ -13,6 +13,8 @@ from harness import proc
 from harness.errors import HarnessError
 from harness.result import EXIT_INTERRUPTED
 
+# What asks us to stop. Ctrl-C goes to all processes of a terminal; workers leave it to us, who send SIGTERM.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A worker that was asked to end stops a QEMU, which takes far less.
 END_SECONDS = 15.0
 
@@ -44,21 +46,21 @@ class Pool(Generic[T, R]):
             _end([process for _, process in running.values()])
 
     def _start(self, item: T, running: dict[Connection, tuple[T, ForkProcess]]) -> None:
-        """Start a worker. Ctrl-C waits until it is known here; the worker leaves it to us."""
+        """Start a worker. Signals wait until it is known here, and until it can answer them there."""
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=self._child, args=(item, theirs, os.getpid()), daemon=True)
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         try:
             process.start()
             running[ours] = (item, process)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         theirs.close()
 
     def _child(self, item: T, pipe: Connection, parent: int) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             proc.die_with_parent(signal.SIGTERM, parent)
             pipe.send(self._work(item))
         except HarnessError as error:
