@@ -66,7 +66,8 @@ class Pool(Generic[T, R]):
         except HarnessError as error:
             pipe.send(error)
         except KeyboardInterrupt:
-            raise SystemExit(EXIT_INTERRUPTED) from None
+            # Everything is put away. What Python finalises now could only complain.
+            os._exit(EXIT_INTERRUPTED)
 
     @staticmethod
     def _collect(pipe: Connection, process: ForkProcess) -> R | HarnessError:

@@ -23,6 +23,8 @@ Process = subprocess.Popen[str]
 PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 5.0
 TAIL_LINES = 20
+# We may have died before the signal was asked for: then it never comes, and there must be no child.
+ONLY_WITH_PARENT = '[ "$PPID" = "$0" ] && exec "$@"'
 
 
 class ProcessError(HarnessError):
@@ -80,6 +82,7 @@ def spawn(
     env is added to our own environment.
     """
     prefix = ["setpriv", "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+    prefix += ["sh", "-c", ONLY_WITH_PARENT, str(os.getpid())]
     try:
         process = subprocess.Popen(
             [*prefix, *map(str, argv)],

@@ -49,6 +49,9 @@ class Monitor:
         self._thread.start()
         try:
             self._await(self._connect(sock), COMMAND_SECONDS)
+        except KeyboardInterrupt:
+            self.close()
+            raise
         except (QMPError, OSError, EOFError) as error:
             self.close()
             raise MonitorError(f"no QMP greeting from QEMU: {error!r}") from error

@@ -3,6 +3,7 @@
 
 import base64
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import paramiko
 from harness.deadline import Deadline
 
 DIAL_SECONDS = 5.0
+# What goes wrong comes to us as an exception; the library would print it too.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 
 class ShellError(Exception):
