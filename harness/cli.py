@@ -21,7 +21,8 @@ from harness.build.spec import kernel_names, kernel_parameters
 from harness.build.store import Store, default_store
 from harness.errors import HarnessError, UsageError
 from harness.load import load_all
-from harness.plan import Plan, expand, names, plan, plan_from_json, plan_to_json
+from harness.plan import Plan, expand, names, plan
+from harness.planfile import plan_from_json, plan_to_json
 from harness.pool import Pool
 from harness.progress import stage
 from harness.result import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, Outcome, Verdict, exit_code

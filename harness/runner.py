@@ -11,7 +11,8 @@ from harness.artifacts import Artifacts
 from harness.errors import HarnessError, UsageError
 from harness.events import Events
 from harness.evidence import Evidence
-from harness.plan import Plan, plan_to_json
+from harness.plan import Plan
+from harness.planfile import plan_to_json
 from harness.record import Record
 from harness.result import Blame, Oracle, Outcome, judge
 from harness.scenario import Kexec, Verify

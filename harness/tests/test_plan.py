@@ -6,7 +6,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.load import load_text
-from harness.plan import Plan, expand, names, plan, plan_from_json, plan_to_json
+from harness.plan import Plan, expand, names, plan
+from harness.planfile import plan_from_json, plan_to_json
 from harness.scenario import VERBS, Carrier, Kexec
 
 # Every verb, every key.
