@@ -3,7 +3,8 @@
  * Boxes that arrive from the kernel before this one.
  *
  * They come back sealed, with their fds pending. An fd becomes a file when its
- * handler registers. KHO carries no page a second time by itself: when the last
+ * handler is there and all fds before it are files, or lost: what it depends on
+ * is among those. KHO carries no page a second time by itself: when the last
  * fd of a box is there, the box is serialised anew, so that one that stays
  * sealed travels with the next kexec too.
  *
@@ -30,7 +31,7 @@ static int add_pending(struct fdbox *box, const struct fdbox_ser_fd *ser)
 	if (fdbox_fd_find(box, ser->name))
 		return -EEXIST;
 
-	fd = fdbox_fd_alloc(ser->name);
+	fd = fdbox_fd_alloc(box, ser->name);
 	if (!fd)
 		return -ENOMEM;
 	strscpy(fd->kind, ser->kind, sizeof(fd->kind));
@@ -45,6 +46,7 @@ static int fill_box(struct fdbox *box, const struct fdbox_ser_fd *ser, u64 nr)
 
 	while (nr-- && !err)
 		err = add_pending(box, ser++);
+	fdbox_number_fds(box);
 	return err;
 }
 
@@ -165,8 +167,12 @@ void fdbox_arrive(void)
 		pr_info("the boxes of the kernel before this one were taken already\n");
 	else if (err)
 		pr_err("the boxes of the kernel before this one are refused: %pe\n", ERR_PTR(err));
+
+	/* A box without fds waits for no handler. */
+	fdbox_arrive_more();
 }
 
+/* The reference to @handler becomes the fd's, or is put. */
 static void retrieve_fd(struct fdbox *box, struct fdbox_fd *fd, struct fdbox_handler *handler)
 {
 	struct fdbox_file_args *args = &fd->args;
@@ -180,7 +186,6 @@ static void retrieve_fd(struct fdbox *box, struct fdbox_fd *fd, struct fdbox_han
 	/* It is not the fd's before it is known to be in no other box. */
 	file = args->file;
 	args->file = NULL;
-	__module_get(handler->ops->owner);
 	err = fdbox_fd_claim(fd, handler, file);
 	if (err)
 		goto err_file;
@@ -189,25 +194,40 @@ static void retrieve_fd(struct fdbox *box, struct fdbox_fd *fd, struct fdbox_han
 	return;
 
 err_file:
-	module_put(handler->ops->owner);
 	fput(file);
 err_lost:
+	fdbox_handler_put(handler);
 	args->retrieve_status = err;
 	pr_err("box '%s': fd '%s' is lost: %pe\n", dev_name(&box->dev), fd->name, ERR_PTR(err));
 }
 
-static void retrieve_kind(struct fdbox *box, struct fdbox_handler *handler)
+/* Retrieve in the order of putting, up to an fd whose handler is not there. */
+static void retrieve_fds(struct fdbox *box)
 {
+	struct fdbox_handler *handler;
 	struct fdbox_fd *fd;
-	int err;
 
 	list_for_each_entry(fd, &box->fds, link) {
-		if (fdbox_fd_pending(fd) && !strcmp(fd->kind, handler->compatible))
-			retrieve_fd(box, fd, handler);
+		if (!fdbox_fd_pending(fd))
+			continue;
+		handler = fdbox_handler_get_kind(fd->kind);
+		if (!handler)
+			break;
+		retrieve_fd(box, fd, handler);
+		cond_resched();
 	}
+}
 
-	if (!box->sealed || box->blob || fdbox_has_pending(box))
+static void retrieve_box(struct fdbox *box)
+{
+	int err;
+
+	if (!box->sealed || box->blob)
 		return;
+	retrieve_fds(box);
+	if (fdbox_has_pending(box))
+		return;
+
 	err = fdbox_serialise(box);
 	if (err)
 		pr_warn("box '%s' will not travel again as it is: %pe\n",
@@ -215,10 +235,9 @@ static void retrieve_kind(struct fdbox *box, struct fdbox_handler *handler)
 }
 
 /**
- * fdbox_arrive_kind - retrieve the fds that waited for a handler
- * @handler: the handler, just registered
+ * fdbox_arrive_more - retrieve what can be retrieved by the handlers of now
  */
-void fdbox_arrive_kind(struct fdbox_handler *handler)
+void fdbox_arrive_more(void)
 {
 	unsigned long minor;
 	struct fdbox *box;
@@ -226,7 +245,7 @@ void fdbox_arrive_kind(struct fdbox_handler *handler)
 	mutex_lock(&fdbox_boxes_lock);
 	xa_for_each(&fdbox_boxes, minor, box) {
 		mutex_lock(&box->lock);
-		retrieve_kind(box, handler);
+		retrieve_box(box);
 		mutex_unlock(&box->lock);
 	}
 	mutex_unlock(&fdbox_boxes_lock);

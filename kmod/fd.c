@@ -9,9 +9,6 @@
 
 #include "fdbox.h"
 
-/* What the files in all boxes stand for: handler's id -> struct fdbox_fd. */
-static DEFINE_XARRAY(claimed_ids);
-
 /**
  * fdbox_check_fd_name - can an fd have this name?
  * @name: FDBOX_NAME_LEN bytes
@@ -44,62 +41,22 @@ struct fdbox_fd *fdbox_fd_find(struct fdbox *box, const char *name)
 }
 
 /**
- * fdbox_fd_alloc - an fd without a file, in no box
+ * fdbox_fd_alloc - an fd without a file, not in its box yet
+ * @box: the box that it will be in
  * @name: its name, checked
  *
  * Return: the fd, for kfree(), or NULL.
  */
-struct fdbox_fd *fdbox_fd_alloc(const char *name)
+struct fdbox_fd *fdbox_fd_alloc(struct fdbox *box, const char *name)
 {
 	struct fdbox_fd *fd = kzalloc_obj(*fd);
 
-	if (fd)
-		strscpy(fd->name, name, sizeof(fd->name));
-	return fd;
-}
-
-/**
- * fdbox_fd_claim - give an fd its file
- * @fd: from fdbox_fd_alloc()
- * @handler: a referenced handler; the reference becomes the fd's
- * @file: a referenced file; the reference becomes the fd's
- *
- * Return: 0; -EBUSY when the same thing is in a box already; -ENOMEM. On
- * failure both references stay the caller's.
- */
-int fdbox_fd_claim(struct fdbox_fd *fd, struct fdbox_handler *handler, struct file *file)
-{
-	int err;
-
-	err = xa_insert(&claimed_ids, handler->ops->get_id(file), fd, GFP_KERNEL);
-	if (err)
-		return err;
-
-	strscpy(fd->kind, handler->compatible, sizeof(fd->kind));
-	fd->args.handler = handler;
-	fd->args.file = file;
-	return 0;
-}
-
-/**
- * fdbox_fd_disown - take an fd's file from it
- * @fd: the fd; not preserved
- *
- * Return: the file, with the fd's reference, or NULL when it has none.
- */
-struct file *fdbox_fd_disown(struct fdbox_fd *fd)
-{
-	struct fdbox_handler *handler = fd->args.handler;
-	struct file *file = fd->args.file;
-
-	if (!file)
+	if (!fd)
 		return NULL;
-
-	xa_erase(&claimed_ids, handler->ops->get_id(file));
-	fd->args.file = NULL;
-	fd->args.handler = NULL;
-	fdbox_handler_put(handler);
-	return file;
+	fd->args.carrier = &fdbox_box_carrier;
+	fd->args.context = box;
+	strscpy(fd->name, name, sizeof(fd->name));
+	return fd;
 }
 
 /*
@@ -180,7 +137,7 @@ int fdbox_put_fd(struct fdbox *box, unsigned int number, const char *name)
 	if (!file)
 		return -EBADF;
 
-	fd = fdbox_fd_alloc(name);
+	fd = fdbox_fd_alloc(box, name);
 	err = fd ? put_file(box, number, fd, file) : -ENOMEM;
 	if (err) {
 		kfree(fd);

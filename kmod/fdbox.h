@@ -17,6 +17,7 @@
  * struct fdbox_fd - an fd in a box
  * @link: in the box's list, in the order of putting
  * @args: the file and its handler. No file: pending, or lost
+ * @number: its place in the box, from fdbox_number_fds()
  * @seal_error: negative errno with which it refused the last attempt to seal
  * @name: unique in the box
  * @kind: which handler it needs
@@ -24,6 +25,7 @@
 struct fdbox_fd {
 	struct list_head link;
 	struct fdbox_file_args args;
+	u64 number;
 	int seal_error;
 	char name[FDBOX_NAME_LEN];
 	char kind[FDBOX_KIND_LEN];
@@ -68,12 +70,17 @@ extern const struct file_operations fdbox_box_fops;
 int fdbox_control_init(void);
 void fdbox_control_exit(void);
 
+/* claim.c */
+extern const struct fdbox_carrier fdbox_box_carrier;
+
+int fdbox_fd_claim(struct fdbox_fd *fd, struct fdbox_handler *handler, struct file *file);
+struct file *fdbox_fd_disown(struct fdbox_fd *fd);
+u64 fdbox_number_fds(struct fdbox *box);
+
 /* fd.c */
 int fdbox_check_fd_name(const char *name);
 struct fdbox_fd *fdbox_fd_find(struct fdbox *box, const char *name);
-struct fdbox_fd *fdbox_fd_alloc(const char *name);
-int fdbox_fd_claim(struct fdbox_fd *fd, struct fdbox_handler *handler, struct file *file);
-struct file *fdbox_fd_disown(struct fdbox_fd *fd);
+struct fdbox_fd *fdbox_fd_alloc(struct fdbox *box, const char *name);
 int fdbox_put_fd(struct fdbox *box, unsigned int number, const char *name);
 int fdbox_get_fd(struct fdbox *box, const char *name);
 
@@ -101,11 +108,12 @@ int fdbox_list_fds(struct fdbox *box, struct fdbox_list __user *arg);
 
 /* handler.c */
 struct fdbox_handler *fdbox_handler_get(struct file *file);
+struct fdbox_handler *fdbox_handler_get_kind(const char *kind);
 void fdbox_handler_put(struct fdbox_handler *handler);
 
 /* arrive.c */
 void fdbox_arrive(void);
-void fdbox_arrive_kind(struct fdbox_handler *handler);
+void fdbox_arrive_more(void);
 
 /* directory.c */
 int fdbox_directory_add(struct fdbox *box);

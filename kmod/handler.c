@@ -36,6 +36,28 @@ struct fdbox_handler *fdbox_handler_get(struct file *file)
 }
 
 /**
+ * fdbox_handler_get_kind - find the handler of a kind by its name
+ * @kind: the name
+ *
+ * Return: the handler, for fdbox_handler_put(), or NULL.
+ */
+struct fdbox_handler *fdbox_handler_get_kind(const char *kind)
+{
+	struct fdbox_handler *handler, *found = NULL;
+
+	mutex_lock(&handlers_lock);
+	list_for_each_entry(handler, &handlers, link) {
+		if (!strcmp(handler->compatible, kind)) {
+			if (try_module_get(handler->ops->owner))
+				found = handler;
+			break;
+		}
+	}
+	mutex_unlock(&handlers_lock);
+	return found;
+}
+
+/**
  * fdbox_handler_put - let go of a handler
  * @handler: from fdbox_handler_get()
  */
@@ -49,7 +71,9 @@ void fdbox_handler_put(struct fdbox_handler *handler)
  * @handler: the handler; stays the caller's, and must not change
  *
  * Fds of this kind that wait since the boxes arrived are retrieved before this
- * returns.
+ * returns, unless they come after one in the same box that waits for another
+ * handler. They pin the module, so in its init function this is the last thing
+ * that can fail.
  *
  * Return: 0, or -EEXIST when there is one of that name.
  */
@@ -67,7 +91,7 @@ int fdbox_register_handler(struct fdbox_handler *handler)
 	list_add_tail(&handler->link, &handlers);
 	mutex_unlock(&handlers_lock);
 
-	fdbox_arrive_kind(handler);
+	fdbox_arrive_more();
 	return 0;
 }
 EXPORT_SYMBOL_GPL(fdbox_register_handler);

@@ -93,6 +93,7 @@ int fdbox_serialise(struct fdbox *box)
 	if (!kho_is_enabled())
 		return -EOPNOTSUPP;
 
+	fdbox_number_fds(box);
 	list_for_each_entry(fd, &box->fds, link)
 		fd->seal_error = 0;
 

@@ -12,9 +12,20 @@
 
 struct fdbox_blob_head;
 struct fdbox_blob_page;
+struct fdbox_file_args;
 struct fdbox_handler;
 struct file;
 struct folio;
+
+/**
+ * struct fdbox_carrier - what carries an fd: a box, or what can stand in for one
+ * @token_outgoing: see fdbox_token_outgoing()
+ * @file_incoming: see fdbox_file_incoming()
+ */
+struct fdbox_carrier {
+	int (*token_outgoing)(struct fdbox_file_args *args, unsigned long id, u64 *token);
+	int (*file_incoming)(struct fdbox_file_args *args, u64 token, struct file **file);
+};
 
 /**
  * struct fdbox_file_args - one fd of a box, as its handler sees it
@@ -25,6 +36,8 @@ struct folio;
  * @serialized_data: address of what travels. Set by preserve(), read by
  *	retrieve() in the next kernel
  * @private_data: for the time between preserve() and unpreserve()
+ * @carrier: what carries the fd
+ * @context: the carrier's
  */
 struct fdbox_file_args {
 	struct fdbox_handler *handler;
@@ -32,6 +45,8 @@ struct fdbox_file_args {
 	struct file *file;
 	u64 serialized_data;
 	void *private_data;
+	const struct fdbox_carrier *carrier;
+	void *context;
 };
 
 /**
@@ -40,20 +55,26 @@ struct fdbox_file_args {
  * @preserve: hand everything to KHO. All or nothing. The box has the only
  *	reference to the file, and keeps it until unpreserve()
  * @unpreserve: take everything back from KHO
- * @freeze: optional. All fds of the box are preserved: check that those this
- *	one depends on are among them, and stop whatever still moves
+ * @freeze: optional. All fds of the box are preserved: get the tokens of those
+ *	that this one depends on, with fdbox_token_outgoing(), and stop whatever
+ *	still moves. May still write into what preserve() made, not enlarge it
  * @unfreeze: optional. Undo freeze()
  * @retrieve: make the file from @serialized_data and free that data, also on
- *	failure: it is called once
- * @can_finish: optional. An arrived box is to be unsealed: is everything there
- *	that this fd depends on?
- * @finish: optional. An arrived box was unsealed: forget about the journey
- * @get_id: what the file stands for. Two files with the same id are never in
- *	boxes at the same time
+ *	failure: it is called once. fdbox_file_incoming() has the files that
+ *	this one depends on
+ * @can_finish: optional. An arrived box is to be unsealed: is this fd ready?
+ * @finish: optional. An arrived box was unsealed: what stood still for the
+ *	journey moves again
+ * @get_id: what the file stands for: the address of a kernel object. Two files
+ *	with the same id are never in boxes at the same time
  * @owner: pinned by every fd of this kind
  *
  * All but @can_preserve and @get_id run under the lock of the box. The shape is
  * that of the Live Update Orchestrator's file handlers.
+ *
+ * A box that arrived is preserved and frozen again at once, so that it can
+ * travel on: then, and when that is undone at its UNSEAL, @retrieve_status is 1,
+ * and nothing may move before finish().
  */
 struct fdbox_file_ops {
 	bool (*can_preserve)(struct fdbox_handler *handler, struct file *file);
@@ -82,6 +103,9 @@ struct fdbox_handler {
 
 int fdbox_register_handler(struct fdbox_handler *handler);
 void fdbox_unregister_handler(struct fdbox_handler *handler);
+
+int fdbox_token_outgoing(struct fdbox_file_args *args, unsigned long id, u64 *token);
+int fdbox_file_incoming(struct fdbox_file_args *args, u64 token, struct file **file);
 
 /**
  * struct fdbox_blob_writer - where the next byte of a blob goes
