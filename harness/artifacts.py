@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import modules
 from harness.build.guest import Guest, obtain_guest
 from harness.build.kernel import Kernel, obtain_kernel
 from harness.build.kmod import obtain_modules
@@ -21,12 +22,17 @@ class Artifacts:
     """Kernels by the names that the plan has for them, the guest image, and the accelerator."""
 
     kernels: Mapping[str | None, Kernel]
-    # Names of the modules that the guest loads, by kernel.
+    # Names of the modules in the guest image, by kernel.
     modules: Mapping[str | None, tuple[str, ...]]
     guest: Guest
     accel: Accel
     # The user's tree that stands in for the kernel without a name.
     tree: Path | None = None
+
+    def loads(self, kernel: str | None, cmdline: str) -> tuple[str, ...]:
+        """The modules that init has to load on a kernel with that command line."""
+        default = [name for name in self.guest.load if name in self.modules[kernel]]
+        return modules.loaded(default, cmdline)
 
     def describe(self, plan: Plan) -> dict[str, str]:
         """What a result says about how it came about."""
@@ -51,11 +57,11 @@ def obtain(plan: Plan, store: Store, tree: Path | None = None) -> Artifacts:
 
 def obtain_for(store: Store, kernels: Mapping[str | None, Kernel], first: str | None) -> Artifacts:
     """What runs on these kernels: modules for each, one guest image for all; first: the one that boots."""
-    modules = {name: obtain_modules(store, kernel) for name, kernel in kernels.items()}
-    distinct = {kernel.key: (kernel, modules[name]) for name, kernel in kernels.items()}
+    built = {name: obtain_modules(store, kernel) for name, kernel in kernels.items()}
+    distinct = {kernel.key: (kernel, built[name]) for name, kernel in kernels.items()}
     guest = obtain_guest(store, list(distinct.values()))
-    loaded = {name: tuple(file.stem for file in modules[name].files) for name in kernels}
-    return Artifacts(kernels, loaded, guest, choose(store, kernels[first], guest))
+    names = {name: built[name].names for name in kernels}
+    return Artifacts(kernels, names, guest, choose(store, kernels[first], guest))
 
 
 def bare_plan(kernel: str | None) -> Plan:

@@ -183,7 +183,7 @@ def dmesg_file(out: Path, generation: int) -> Path:
 
 
 def missing_modules(machine: Machine, wanted: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """The modules of the image that the running generation did not load, each with what was said of it."""
+    """The modules that the running generation did not load and should, each with what was said of it."""
     lines = machine.console.text(machine.generation)
     loaded = {match[1] for match in map(MODULE_LOADED.search, lines) if match}
     return [(name, tuple(line for line in lines if name in line)) for name in wanted if name not in loaded]

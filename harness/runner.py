@@ -109,7 +109,7 @@ def _play(
             f"the guest's agent has version {hello['version']}, the host expects {guest.agent_version}: "
             "the guest image is stale, run 'harness build'"
         )
-    for module, said in checks.missing_modules(machine, artifacts.modules[plan.kernel]):
+    for module, said in checks.missing_modules(machine, artifacts.loads(plan.kernel, plan.cmdline)):
         raise HarnessError(f"module {module} did not load: {' / '.join(said) or 'init never tried'}")
     now = checks.who(machine, hello)
     build_id = artifacts.kernels[plan.kernel].build_id
@@ -117,7 +117,7 @@ def _play(
     checks.identify(identity.check_cold(now, build_id), text, evidence)
     outside = checks.Outside(out)
     outside.learn_scratch(machine)
-    executor = Executor(plan, artifacts.kernels, artifacts.modules, machine, evidence, out, outside, now)
+    executor = Executor(plan, artifacts.kernels, artifacts.loads, machine, evidence, out, outside, now)
     try:
         for step in plan.steps:
             executor.step(step)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each kind of step, carried out on a machine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
@@ -45,8 +45,8 @@ class Executor:
 
     plan: Plan
     kernels: Mapping[str | None, Kernel]
-    # Names of the modules that init loads, by kernel.
-    modules: Mapping[str | None, tuple[str, ...]]
+    # Names of the modules that init loads, by kernel and command line.
+    loads: Callable[[str | None, str], tuple[str, ...]]
     machine: Machine
     evidence: Evidence
     out: Path
@@ -185,7 +185,7 @@ class Executor:
         self.evidence.generation = self.machine.generation
         # Open fds and unsealed boxes ended with the kernel that held them.
         self.fds.clear()
-        for module, said in checks.missing_modules(self.machine, self.modules[action.kernel]):
+        for module, said in checks.missing_modules(self.machine, self.loads(action.kernel, cmdline)):
             what = f"{module} did not load in the next kernel"
             self.evidence.find(Oracle.MACHINE, what, "init says: loaded", "it does not", detail=said)
         self.now = checks.who(self.machine, hello)

@@ -35,6 +35,8 @@ class Guest:
     host_key: str
     """The guest's public host key: one line, "ssh-ed25519 AAAA..."."""
     agent_version: str
+    # The modules that init loads by default, where the kernel has them.
+    load: tuple[str, ...]
     key: str
 
 
@@ -70,7 +72,7 @@ def obtain_guest(store: Store, kernels: Sequence[tuple[Kernel, Modules]]) -> Gue
     def make(folder: Path) -> None:
         with stage("guest image"), tempfile.TemporaryDirectory(dir=folder) as name:
             work = Path(name)
-            extra = _stage_extra(work, libraries, modules)
+            extra = _stage_extra(work, libraries, modules, image.load)
             _stage_files(work, image, {"agent": agent / "agent", "host_key": keys.host}, keys.client_public)
             _archive(work, listing(image, extra), archiver, folder / "initramfs.cpio")
 
@@ -80,6 +82,7 @@ def obtain_guest(store: Store, kernels: Sequence[tuple[Kernel, Modules]]) -> Gue
         ssh_key=keys.client,
         host_key=keys.host_public,
         agent_version=agent_version(),
+        load=image.load,
         key=entry.name.rpartition("-")[2],
     )
 
@@ -205,7 +208,9 @@ def _digest(paths: Iterable[Path]) -> str:
     return whole.hexdigest()
 
 
-def _stage_extra(work: Path, libraries: Sequence[str], modules: Mapping[str, Modules]) -> list[Extra]:
+def _stage_extra(
+    work: Path, libraries: Sequence[str], modules: Mapping[str, Modules], load: Sequence[str]
+) -> list[Extra]:
     """Put libraries and modules into the folder that gen_init_cpio runs in; return what they become."""
     extra: list[Extra] = []
     for library in libraries:
@@ -217,7 +222,8 @@ def _stage_extra(work: Path, libraries: Sequence[str], modules: Mapping[str, Mod
             extra.append(Extra(path=f"{folder}/{file.name}"))
             (work / staged(extra[-1].path)).symlink_to((found.directory / file).absolute())
         extra.append(Extra(path=f"{folder}/modules.load"))
-        (work / staged(extra[-1].path)).write_text("".join(f"{file.name}\n" for file in found.files))
+        names = [name for name in load if name in found.names]
+        (work / staged(extra[-1].path)).write_text(" ".join(names) + "\n")
     return extra
 
 

@@ -59,6 +59,8 @@ class Image(_Model):
     nodes: tuple[Node, ...] = ()
     links: dict[ImagePath, str] = {}
     applets: Annotated[tuple[str, ...], BeforeValidator(lambda text: tuple(str(text).split()))] = ()
+    # Names of the modules that init loads, in order, unless the kernel's command line says otherwise.
+    load: Annotated[tuple[str, ...], BeforeValidator(lambda text: tuple(str(text).split()))] = ()
     files: Annotated[tuple[File, ...], Field(strict=False)]
 
     @model_validator(mode="after")

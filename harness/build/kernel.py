@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.build.elf import build_id
-from harness.build.kconfig import check
+from harness.build.kconfig import check, lost, read_fragments
 from harness.build.make import make, toolchain
 from harness.build.patch import Patched, apply_series
 from harness.build.source import SOURCE, obtain_source
@@ -66,6 +66,13 @@ class Kernel:
     key: str
     patches: tuple[str, ...]  # those that are in
     rejected: tuple[tuple[str, str], ...]  # those that are not, each with the reason
+    lost: tuple[str, ...] = ()  # optional symbols that it could not be configured with
+    modules: tuple[str, ...] = ()  # those of its own that the guest image gets if they are there
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has all that our modules need; only a tree of the user's may not."""
+        return not self.rejected and not self.lost
 
 
 def obtain_kernel(store: Store, name: str | None, tree: Path | None = None) -> Kernel:
@@ -80,7 +87,7 @@ def obtain_kernel(store: Store, name: str | None, tree: Path | None = None) -> K
         )
     spec = kernel_spec(name)
     entry = _obtain_tree(store, spec, tree) if tree else _obtain_named(store, spec)
-    return _load(entry, TREE if tree else spec.name)
+    return _load(entry, TREE if tree else spec.name, spec)
 
 
 def _obtain_named(store: Store, spec: KernelSpec) -> Path:
@@ -95,7 +102,7 @@ def _obtain_named(store: Store, spec: KernelSpec) -> Path:
             raise HarnessError(f"{patch} does not apply to {source.origin.description}: {reason}")
         (copy / BUILD).mkdir()
         log = store.root / "log" / f"kernel-{spec.name}-{key_of(inputs)}.log"
-        _build(store, spec.name, spec, copy, spec.local_version, log)
+        _build(store, spec.name, spec, copy, spec.local_version, log, spec.fragments)
         _prune(copy / BUILD)
         log.replace(draft / "build.log")
         _write_facts(draft, patched)
@@ -116,10 +123,10 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
             inputs,
             lambda draft: _build_tree(store, spec, area, synced, draft, place),
         )
-    for patch, reason in synced.patched.rejected:
-        Console(stderr=True, highlight=False).print(
-            f"{patch} does not apply to {tree}: {reason}; what needs it will be skipped", soft_wrap=True
-        )
+    missing = [f"{patch} does not apply to {tree}: {reason}" for patch, reason in synced.patched.rejected]
+    missing += _lost(entry / SOURCE / BUILD / ".config", spec)
+    for what in missing:
+        Console(stderr=True, highlight=False).print(f"{what}; what needs it will be skipped", soft_wrap=True)
     return entry
 
 
@@ -135,7 +142,8 @@ def _build_tree(store: Store, spec: KernelSpec, area: Path, synced: Synced, draf
     try:
         log = area / "build.log"
         log.unlink(missing_ok=True)
-        _build(store, f"{TREE}-{place}", spec, synced.folder, f"-{TREE}{place}", log)
+        required = tuple(fragment for fragment in spec.fragments if fragment not in spec.optional)
+        _build(store, f"{TREE}-{place}", spec, synced.folder, f"-{TREE}{place}", log, required)
     finally:
         mark.unlink()
     with stage("keeping the result"):
@@ -155,15 +163,31 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _build(store: Store, name: str, spec: KernelSpec, source: Path, local_version: str, log: Path) -> None:
-    """Configure and build in source/BUILD. Raises HarnessError with the first error and the log's name."""
+def _lost(config: Path, spec: KernelSpec) -> list[str]:
+    """What a configuration lacks of the optional fragments."""
+    return lost(read_fragments(spec.optional), config.read_text())
+
+
+def _build(
+    store: Store,
+    name: str,
+    spec: KernelSpec,
+    source: Path,
+    local_version: str,
+    log: Path,
+    required: Sequence[Path],
+) -> None:
+    """Configure and build in source/BUILD; required: the fragments whose symbols must all be there.
+
+    Raises HarnessError with the first error and the log's name.
+    """
     log.parent.mkdir(exist_ok=True)
     build = source / BUILD
     ccache = store.root / "ccache"
     with stage(f"configuring kernel {name}"):
         merge: Sequence[str | Path] = ("scripts/kconfig/merge_config.sh", "-n", "-O", BUILD, *spec.fragments)
         make(merge, cwd=source, ccache=ccache, log=log, what=f"configuration of kernel {name}")
-        check(name, spec.fragments, build / ".config")
+        check(name, required, build / ".config")
     remembered = store.root / "work" / f"lines-{name}"
     fresh = not (build / "vmlinux").exists()
     total = (int(remembered.read_text()) if remembered.exists() else _DEFAULT_LINES) if fresh else None
@@ -218,7 +242,7 @@ def _write_facts(draft: Path, patched: Patched) -> None:
     (draft / _FACTS).write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def _load(entry: Path, name: str) -> Kernel:
+def _load(entry: Path, name: str, spec: KernelSpec) -> Kernel:
     facts = json.loads((entry / _FACTS).read_text())
     source = entry / SOURCE
     build = source / BUILD
@@ -234,4 +258,6 @@ def _load(entry: Path, name: str) -> Kernel:
         key=entry.name.rpartition("-")[2],
         patches=tuple(facts["patches"]),
         rejected=tuple((patch, reason) for patch, reason in facts["rejected"]),
+        lost=tuple(_lost(build / ".config", spec)),
+        modules=spec.modules,
     )

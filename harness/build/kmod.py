@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Building kmod/, our out-of-tree modules, for a kernel."""
+"""The modules of a guest image: those of the kernel's own that belong into it, and ours, built from kmod/."""
 
 import contextlib
 import hashlib
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,33 +13,40 @@ from harness.build.kernel import Kernel
 from harness.build.make import make, toolchain
 from harness.build.store import Store, key_of
 from harness.errors import HarnessError
+from harness.proc import run
 from harness.progress import stage
 
 KMOD = Path(__file__).parents[2] / "kmod"
 _ORDER = "load.order"
 # Goes into every key: to be raised when the way modules are built changes.
-_RECIPE = "1"
+_RECIPE = "2"
 _SOURCES = ("*.c", "*.h", "Kbuild", "Makefile")
 
 
 @dataclass(frozen=True)
 class Modules:
-    """Modules for one kernel: their folder in the store, and the .ko files in the order to load them."""
+    """Modules for one kernel: their folder in the store, and the .ko files, each after what it needs."""
 
     directory: Path
     files: tuple[Path, ...]
     key: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names by which the guest loads them."""
+        return tuple(file.stem for file in self.files)
+
 
 def obtain_modules(store: Store, kernel: Kernel, kmod: Path = KMOD) -> Modules:
-    """The modules in kmod, built for kernel; loading goes by their order in Kbuild.
+    """The kernel's own modules, then those in kmod, built for it, in the order of Kbuild; no debug data.
 
-    For a kernel that does not take all of our patches, a module that does not build is left out.
-    Raises HarnessError when they do not build for a kernel that has all patches.
+    For a tree of the user's that does not take all of our patches, or not all of the optional configuration,
+    what is not there or does not build is left out. Raises HarnessError when another kernel lacks something.
     """
     sources = _sources(kmod)
     digests = {name: hashlib.sha256((kmod / name).read_bytes()).hexdigest() for name in sources}
-    inputs = {"recipe": _RECIPE, "kernel": kernel.key, "toolchain": toolchain(), **digests}
+    own = " ".join(kernel.modules)
+    inputs = {"recipe": _RECIPE, "kernel": kernel.key, "own": own, "toolchain": toolchain(), **digests}
     name = f"{kernel.name}-modules"
     log = store.root / "log" / f"{name}-{key_of(inputs)}.log"
 
@@ -52,10 +60,10 @@ def obtain_modules(store: Store, kernel: Kernel, kmod: Path = KMOD) -> Modules:
             try:
                 _make(store, kernel, work, log, "modules")
             except HarnessError:
-                if not kernel.rejected:
+                if kernel.complete:
                     raise
                 _make_each(store, kernel, work, log)
-        _keep(work, draft)
+        _keep([*_own(kernel), *_built(work)], draft)
         shutil.rmtree(work)
         log.replace(draft / "build.log")
 
@@ -88,10 +96,23 @@ def _make(store: Store, kernel: Kernel, work: Path, log: Path, target: str) -> N
     make(argv, cwd=kernel.source, ccache=store.root / "ccache", log=log, what=what)
 
 
-def _keep(work: Path, draft: Path) -> None:
-    """Keep the modules, and the order that kbuild found in Kbuild, by file name."""
-    objects = [Path(line).with_suffix(".ko") for line in (work / "modules.order").read_text().split()]
-    for module in objects:
-        # Paths in modules.order are relative to M=, absolute in older kernels: both join to the file.
-        (work / module).rename(draft / module.name)
-    (draft / _ORDER).write_text("".join(f"{module.name}\n" for module in objects))
+def _own(kernel: Kernel) -> list[Path]:
+    """The kernel's own modules that belong into the image, as its build left them."""
+    built = {file.stem: file for file in kernel.build.rglob("*.ko")}
+    missing = [name for name in kernel.modules if name not in built]
+    if missing and kernel.complete:
+        raise HarnessError(f"the build of kernel {kernel.name} has no module {', '.join(missing)}")
+    return [built[name] for name in kernel.modules if name in built]
+
+
+def _built(work: Path) -> list[Path]:
+    """Our modules, in the order that kbuild found in Kbuild."""
+    # Paths in modules.order are relative to M=, absolute in older kernels: both join to the file.
+    return [work / Path(line).with_suffix(".ko") for line in (work / "modules.order").read_text().split()]
+
+
+def _keep(modules: Sequence[Path], draft: Path) -> None:
+    """Keep the modules without debug data, and their order by file name."""
+    for module in modules:
+        run(["strip", "--strip-debug", "-o", draft / module.name, module])
+    (draft / _ORDER).write_text("".join(f"{module.name}\n" for module in modules))

@@ -43,6 +43,8 @@ class _Entry:
     patches: str
     config: tuple[str, ...]
     parameters: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 @checked_dataclass(frozen=True, config=_STRICT)
@@ -62,6 +64,10 @@ class KernelSpec:
     patches: tuple[Path, ...]
     fragments: tuple[Path, ...]
     parameters: tuple[str, ...]
+    # Of the fragments, those that a tree of the user's may lack symbols of.
+    optional: tuple[Path, ...] = ()
+    # Names of the modules from the kernel's own source that belong into the guest image, in load order.
+    modules: tuple[str, ...] = ()
 
     @property
     def local_version(self) -> str:
@@ -99,6 +105,9 @@ def load_specs(folder: Path = KERNEL_DATA) -> tuple[str, dict[str, KernelSpec]]:
 
 
 def _spec(folder: Path, name: str, entry: _Entry) -> KernelSpec:
+    for fragment in entry.optional:
+        if fragment not in entry.config:
+            raise HarnessError(f"{folder / 'kernels.yaml'}: {name}: optional: {fragment} is not in config")
     fragments = tuple(folder / "config" / f"{fragment}.config" for fragment in entry.config)
     patches = read_series(folder / entry.patches)
     for path in (*fragments, *patches):
@@ -112,6 +121,8 @@ def _spec(folder: Path, name: str, entry: _Entry) -> KernelSpec:
         patches=patches,
         fragments=fragments,
         parameters=entry.parameters,
+        optional=tuple(folder / "config" / f"{fragment}.config" for fragment in entry.optional),
+        modules=entry.modules,
     )
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,26 @@ def test_tree_that_patches_do_not_fit_is_built_without_them(
     said = capsys.readouterr().err
     assert f"1.patch does not apply to {tree}: Hunk #1" in said
     assert "will be skipped" in said
+
+
+def test_tree_that_lacks_something_optional_is_built_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+    store: Store,
+    tree: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec = fake_spec(tmp_path)
+    (tmp_path / "devices.config").write_text("CONFIG_LOST=m\n")
+    spec = replace(spec, fragments=(*spec.fragments, tmp_path / "devices.config"))
+    use(monkeypatch, spec, tree)
+    with pytest.raises(HarnessError, match="CONFIG_LOST is not there"):
+        obtain_kernel(store, None, tree)
+    use(monkeypatch, replace(spec, optional=(tmp_path / "devices.config",)), tree)
+    kernel = obtain_kernel(store, None, tree)
+    assert not kernel.complete
+    assert "CONFIG_LOST is not there" in kernel.lost[0]
+    assert "CONFIG_LOST is not there" in capsys.readouterr().err
 
 
 def test_killed_tree_build_is_not_trusted(

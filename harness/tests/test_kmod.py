@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Module builds: for one kernel, once, in the order of Kbuild."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,30 @@ def test_module_that_needs_a_rejected_patch_is_left_out(store: Store, kernel: Ke
     (kmod / "second.c").write_text("int number = wrong;\n")
     kernel = replace(kernel, rejected=(("1.patch", "does not fit"),))
     assert [file.name for file in obtain_modules(store, kernel, kmod).files] == ["another.ko"]
+
+
+def own_modules(kernel: Kernel, *names: str) -> Kernel:
+    for name in names:
+        file = kernel.build / "virt" / f"{name}.ko"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["gcc", "-g", "-c", "-x", "c", "-o", file, "-"], input=b"int a;", check=True)
+    return replace(kernel, modules=("kvm", "kvm-amd"))
+
+
+def test_kernels_own_modules_come_first_without_debug_data(store: Store, kernel: Kernel, kmod: Path) -> None:
+    modules = obtain_modules(store, own_modules(kernel, "kvm-amd", "kvm", "other"), kmod)
+    assert modules.names == ("kvm", "kvm-amd", "second", "another")
+    for file in modules.files:
+        assert b".debug_info" not in file.read_bytes()
+    assert b".debug_info" in (kernel.build / "virt/kvm.ko").read_bytes()
+
+
+def test_only_a_tree_may_lack_a_module_of_its_own(store: Store, kernel: Kernel, kmod: Path) -> None:
+    kernel = own_modules(kernel, "kvm")
+    with pytest.raises(HarnessError, match=r"kernel 7.3.4 has no module kvm-amd"):
+        obtain_modules(store, kernel, kmod)
+    modules = obtain_modules(store, replace(kernel, lost=("CONFIG_KVM_AMD",)), kmod)
+    assert modules.names == ("kvm", "second", "another")
 
 
 def test_no_sources_is_an_error(store: Store, kernel: Kernel, tmp_path: Path) -> None:

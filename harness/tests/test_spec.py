@@ -40,6 +40,8 @@ def test_our_kernels() -> None:
     want = read_fragments(kernel_spec(None).fragments)
     assert want["CONFIG_KEXEC_HANDOVER"].value == "y"
     assert want["CONFIG_RELOCATABLE"].value == "y"
+    assert want["CONFIG_KVM"].value == "m"
+    assert "kvm-amd" in kernel_spec(None).modules
 
 
 def test_named_variants_have_releases_of_their_own(tmp_path: Path) -> None:
@@ -62,6 +64,11 @@ def test_series_is_read_in_order_without_comments(folder: Path) -> None:
         ("    patches:", "    patchs:", r"kernels.a.patchs: Unexpected keyword"),
         ("{package: p, suite: s}", "{package: p}", r"kernels.a.debian.suite: "),
         ("default: a", "default: [a", r"kernels.yaml: while parsing"),
+        (
+            "config: [base]",
+            "config: [base]\n    optional: [devices]",
+            r"a: optional: devices is not in config",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(folder: Path, good: str, bad: str, problem: str) -> None:
