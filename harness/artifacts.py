@@ -12,8 +12,8 @@ from harness.build.kmod import obtain_modules
 from harness.build.spec import kernel_parameters
 from harness.build.store import Store
 from harness.errors import UsageError
+from harness.kinds import Carrier
 from harness.plan import MachineSpec, Plan
-from harness.scenario import Carrier
 from harness.vm.accel import Accel, choose
 
 
@@ -76,7 +76,8 @@ def bare_plan(kernel: str | None) -> Plan:
         kernel=kernel,
         next_kernels=(kernel,),
         cmdline=cmdline,
-        next_cmdlines=(cmdline,),
+        jumps=(),
+        needed=(),
         machine=MachineSpec(),
         steps=(),
         dmesg=(),

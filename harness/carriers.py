@@ -4,7 +4,8 @@
 import hashlib
 from typing import assert_never
 
-from harness.scenario import Carrier, CreateBox, DeleteBox, Finish, Get, Put, Seal, Unseal
+from harness.actions import CreateBox, DeleteBox, Finish, Get, Put, Seal, Unseal
+from harness.kinds import Carrier
 
 # An operation of the agent and its arguments.
 Op = tuple[str, dict[str, object]]

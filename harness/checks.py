@@ -9,9 +9,10 @@ from harness import identity, klog, outside
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.evidence import Evidence
+from harness.kinds import Carrier
 from harness.record import PROMISES, Record, properties, runs
 from harness.result import Blame, Oracle
-from harness.scenario import Allowed, Carrier
+from harness.scenario import Allowed
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
 

@@ -9,11 +9,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from harness.diagnostic import guess, nearest
-from harness.scenario import FD_NAME, TAG, Modifiers
+from harness.scalars import FD_NAME, MODULE_CHANGE, TAG
+from harness.scenario import Modifiers
 
 # What a name must look like, in words.
 PATTERNS: Mapping[str, str] = {
     FD_NAME: "no name of an fd: letters, digits, '_', '-', '.', at most 64, the first no '-' or '.'",
+    MODULE_CHANGE: "no name of a module: letters, digits, '_' and '-'; a '-' in front leaves one out",
     TAG: "no tag: small letters, digits, '_' and '-'",
 }
 # What a value must be, for pydantic's types of error.

@@ -6,14 +6,10 @@ answer: a step with `expect` may ask for anything that the harness can do at all
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import assert_never
 
-from harness.diagnostic import Where, guess, nearest
-from harness.scenario import (
-    VERB_OF,
-    VERBS,
-    Carrier,
+from harness.actions import (
     Close,
     CreateBox,
     DeleteBox,
@@ -29,6 +25,10 @@ from harness.scenario import (
     Unseal,
     Verify,
 )
+from harness.diagnostic import Where, guess, nearest
+from harness.explain import clause, descriptions
+from harness.kinds import KINDS, Carrier
+from harness.verbs import VERB_OF, VERBS
 from harness.world import Box, BoxState, World, apply, held, update
 
 Fault = tuple[Where, str]
@@ -113,6 +113,11 @@ def resolve(world: World, step: Step) -> tuple[Step, list[Problem]]:
         if box not in world.boxes and box not in world.unknown:
             wrong.append(("box", f"no box '{box}' has been created so far{nearest(box, world.boxes)}"))
             action = replace(action, box=correct(world, box, world.boxes))
+    if isinstance(action, Open) and action.vm is not None:
+        vm, fds = action.vm, {*world.open, *world.gone}
+        if vm not in fds and vm not in world.unknown:
+            wrong.append(("vm", f"no fd '{vm}' has been opened so far{nearest(vm, fds)}"))
+            action = replace(action, vm=correct(world, vm, fds))
     if isinstance(action, Put | Verify | Close):
         fd, fds = action.fd, {*world.open, *world.gone}
         if fd not in fds and fd not in world.unknown:
@@ -146,9 +151,8 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
         case CreateBox(box):
             if not expected:
                 yield from new_box_problems(world, box)
-        case Open(fd):
-            if fd in world.open and fd not in world.unknown:
-                yield "fd", f"fd '{fd}' is open since line {world.open[fd]}: close it, or use another name"
+        case Open():
+            yield from open_problems(world, step.action)
         case Put(box, fd, name):
             yield from fd_problems(world, fd)
             yield from box_problems(world, step, box, put_problems)
@@ -204,10 +208,29 @@ def new_box_problems(world: World, name: str) -> Iterator[Problem]:
         yield "box", f"longer than {limit} bytes on {world.carrier}: {meant('EINVAL')}"
 
 
-def fd_problems(world: World, fd: str) -> Iterator[Problem]:
-    """What is wrong with using an fd as an open one."""
+def open_problems(world: World, action: Open) -> Iterator[Problem]:
+    """What is wrong with opening a file."""
+    fd, facts = action.fd, KINDS[action.kind]
+    if fd in world.open and fd not in world.unknown:
+        yield "fd", f"fd '{fd}' is open since line {world.open[fd]}: close it, or use another name"
+    keys = {field.name: getattr(action, field.name) for field in fields(Open)}
+    for key in facts.needs:
+        if keys[key] is None:
+            yield "kind", f"a {action.kind} needs '{key}': {clause(descriptions(Open)[key])}"
+    for key in keys.keys() - {"fd", "kind", *facts.needs, *facts.takes}:
+        if keys[key] is not None:
+            yield key, f"a {action.kind} has no '{key}'"
+    for flag in action.flags or ():
+        if flag not in facts.flags:
+            yield "flags", f"a {action.kind} has no flag '{flag}'{nearest(flag, facts.flags)}"
+    if action.vm is not None:
+        yield from fd_problems(world, action.vm, "vm")
+
+
+def fd_problems(world: World, fd: str, key: str = "fd") -> Iterator[Problem]:
+    """What is wrong with using an fd as an open one; key: the argument that names it."""
     if fd in world.gone and fd not in world.open and fd not in world.unknown:
-        yield "fd", f"fd '{fd}' {world.gone[fd]}"
+        yield key, f"fd '{fd}' {world.gone[fd]}"
 
 
 def box_problems(

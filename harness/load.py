@@ -13,10 +13,13 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.actions import Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, guess, nearest
 from harness.explain import descriptions, explain, likely_key
+from harness.kinds import Carrier
 from harness.lint import Draft, lint
-from harness.scenario import VERBS, Carrier, Header, Modifiers, Scenario, Step, Verb
+from harness.scenario import Header, Modifiers, Scenario
+from harness.verbs import VERBS, Verb
 from harness.yamltree import Loc, Plain, Tree, parse
 
 T = TypeVar("T")

@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.scenario import Allowed, Boot, Carrier, Kexec, Scenario, Step
+from harness import modules
+from harness.actions import Kexec, Open, Step
+from harness.kinds import DEFAULT_MODULES, KINDS, Carrier, Kind, modules_for
+from harness.scenario import Allowed, Boot, Scenario
 
 # Under TCG an old CPU halves the time of everything: it has less for the kernel to probe and to patch.
 CPU_MODEL = "Nehalem"
+# One that can run virtual machines itself: SVM with nested paging.
+CPU_MODEL_VIRTUALISATION = "max"
 # Parameters that may be given more than once.
 REPEATABLE = frozenset({"console"})
 # The boot parameters of the kernel of that name.
@@ -39,6 +44,17 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Jump:
+    """How a kexec step starts the next kernel."""
+
+    # The step's number.
+    step: int
+    # Name of the kernel; None: as for the plan's own.
+    kernel: str | None
+    cmdline: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that decides what is run; the same plan on the same artifacts is the same test."""
 
@@ -53,9 +69,12 @@ class Plan:
     kernel: str | None
     # The distinct kernels that kexec steps load; the position is the disk's index. None: as for `kernel`.
     next_kernels: tuple[str | None, ...]
-    # Command line of the kernel of generation 0, and of each of next_kernels.
+    # Command line of the kernel of generation 0.
     cmdline: str
-    next_cmdlines: tuple[str, ...]
+    # One for each kexec step.
+    jumps: tuple[Jump, ...]
+    # The modules without which nothing of this can be tested.
+    needed: tuple[str, ...]
     machine: MachineSpec
     # In them every Kexec names its kernel: None is not "the running one" any more, but as for `kernel`.
     steps: tuple[Step, ...]
@@ -100,11 +119,20 @@ def plan(case: Case, parameters: Parameters, kernel: str | None = None) -> Plan:
     parameters: the boot parameters of a kernel, by its name (None: the default kernel or the tree of the
     command line); kernel: name of the first kernel, if the scenario does not say.
     """
-    scenario = case.scenario
+    scenario, boot = case.scenario, case.scenario.boot
     first = scenario.kernel or kernel
     steps = resolve_kernels(case.steps, first)
-    loaded = [step.action.kernel for step in steps if isinstance(step.action, Kexec)]
-    next_kernels = tuple(dict.fromkeys(loaded))
+    kinds = dict.fromkeys(step.action.kind for step in steps if isinstance(step.action, Open))
+    needed = modules_for(kinds, case.carrier)
+
+    def line(name: str | None, more: tuple[str, ...] = ()) -> str:
+        return cmdline(parameters(name) + modules_parameter(needed, (*boot.modules, *more)), boot)
+
+    jumps = tuple(
+        Jump(step.number, step.action.kernel, line(step.action.kernel, step.action.modules))
+        for step in steps
+        if isinstance(step.action, Kexec)
+    )
     return Plan(
         case=case.id,
         source=scenario.source,
@@ -112,13 +140,29 @@ def plan(case: Case, parameters: Parameters, kernel: str | None = None) -> Plan:
         tags=scenario.tags,
         carrier=case.carrier,
         kernel=first,
-        next_kernels=next_kernels,
-        cmdline=cmdline(parameters(first), scenario.boot),
-        next_cmdlines=tuple(cmdline(parameters(name), scenario.boot) for name in next_kernels),
-        machine=MachineSpec(memory=scenario.boot.memory >> 20, cpus=scenario.boot.cpus),
+        next_kernels=tuple(dict.fromkeys(jump.kernel for jump in jumps)),
+        cmdline=line(first),
+        jumps=jumps,
+        needed=needed,
+        machine=MachineSpec(boot.memory >> 20, boot.cpus, cpu_model(kinds)),
         steps=steps,
         dmesg=scenario.dmesg,
     )
+
+
+def cpu_model(kinds: Iterable[Kind]) -> str:
+    """The CPU that a machine for fds of these kinds has."""
+    return CPU_MODEL_VIRTUALISATION if any(KINDS[kind].virtualisation for kind in kinds) else CPU_MODEL
+
+
+def modules_parameter(needed: Iterable[str], changes: Iterable[str]) -> tuple[str, ...]:
+    """The boot parameter for these modules; changes: NAME adds one, -NAME leaves one out."""
+    wanted = dict.fromkeys(name for name in needed if name not in DEFAULT_MODULES)
+    without = [change[1:] for change in changes if change.startswith("-")]
+    wanted |= dict.fromkeys(change for change in changes if not change.startswith("-"))
+    names = [name for name in wanted if name not in without]
+    left_out = [name for name in without if name in DEFAULT_MODULES]
+    return (modules.parameter(names, left_out),) if names or left_out else ()
 
 
 def resolve_kernels(steps: Iterable[Step], running: str | None) -> tuple[Step, ...]:
@@ -127,7 +171,7 @@ def resolve_kernels(steps: Iterable[Step], running: str | None) -> tuple[Step, .
     for step in steps:
         if isinstance(step.action, Kexec):
             kernel = step.action.kernel or running
-            resolved.append(replace(step, action=Kexec(kernel)))
+            resolved.append(replace(step, action=replace(step.action, kernel=kernel)))
             running = running if step.expect else kernel
         else:
             resolved.append(step)

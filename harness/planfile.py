@@ -8,11 +8,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.actions import Step
 from harness.errors import UsageError
 from harness.plan import Plan
-from harness.scenario import VERB_OF, VERBS, Allowed, Step
+from harness.scenario import Allowed
+from harness.verbs import VERB_OF, VERBS
 
-FORMAT = 1
+FORMAT = 2
 
 
 def plan_to_json(plan: Plan) -> str:

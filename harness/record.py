@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness import pattern
-from harness.scenario import Carrier
+from harness.kinds import Carrier
 
 PAGE = 4096
 O_ACCMODE = 0o3

@@ -4,10 +4,11 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from harness.actions import Step
 from harness.plan import Plan
 from harness.progress import duration
 from harness.result import Blame, Finding, Mark, Oracle, Outcome, Verdict
-from harness.scenario import VERB_OF, Step
+from harness.verbs import VERB_OF
 
 WIDTH = 108
 BAR = 40
@@ -71,7 +72,7 @@ def finding_lines(finding: Finding, plan: Plan) -> list[str]:
     step = next((step for step in plan.steps if step.number == finding.step), None)
     if step:
         lines.append(f"  {step.where}: step {step.number}: {describe_step(step)}")
-    who = "" if finding.blame is Blame.KERNEL else ": could not test"
+    who = {Blame.KERNEL: "", Blame.HARNESS: ": could not test", Blame.NOBODY: ": not tested"}[finding.blame]
     lines += [
         f"  {finding.what}",
         f"    expected  {finding.expected}",

@@ -32,14 +32,17 @@ class Oracle(StrEnum):
     LOG = "kernel log"
     IDENTITY = "identity"
     MACHINE = "machine"
+    REQUIREMENT = "requirement"
     EVIDENCE = "evidence"
 
 
 class Blame(StrEnum):
-    """Whose fault a finding is: the kernel under test, or the harness and its host."""
+    """Whose fault a finding is: the kernel under test, the harness and its host, or nobody's."""
 
     KERNEL = "kernel"
     HARNESS = "harness"
+    # Something that the scenario requires is absent.
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,14 @@ class Outcome:
 def judge(findings: Iterable[Finding]) -> Verdict:
     """The verdict of findings alone: a fault of the kernel outweighs a fault of ours, none is a PASS."""
     blames = {finding.blame for finding in findings}
-    if Blame.KERNEL in blames:
-        return Verdict.FAIL
-    return Verdict.ERROR if blames else Verdict.PASS
+    for blame, verdict in (
+        (Blame.KERNEL, Verdict.FAIL),
+        (Blame.HARNESS, Verdict.ERROR),
+        (Blame.NOBODY, Verdict.SKIP),
+    ):
+        if blame in blames:
+            return verdict
+    return Verdict.PASS
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness import checks, identity
+from harness.actions import Kexec, Verify
 from harness.artifacts import Artifacts
 from harness.errors import HarnessError, UsageError
 from harness.events import Events
@@ -15,7 +16,6 @@ from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.record import Record
 from harness.result import Blame, Oracle, Outcome, judge
-from harness.scenario import Kexec, Verify
 from harness.steps import Executor, StepFailedError
 from harness.timeline import blackouts, marks
 from harness.vm.agent import AgentErrnoError
@@ -46,7 +46,9 @@ def run(
         evidence = Evidence(events)
         events.emit("start", case=plan.case)
         try:
-            _run(plan, artifacts, out, evidence, at_end)
+            absent(plan, artifacts, evidence)
+            if not evidence.findings:
+                _run(plan, artifacts, out, evidence, at_end)
         except (HarnessError, AgentErrnoError, OSError) as error:
             evidence.find(Oracle.MACHINE, str(error), "a test", "no test", blame=Blame.HARNESS)
         except Exception as error:  # noqa: BLE001
@@ -128,6 +130,23 @@ def _play(
     unverified(executor.fds.values(), evidence)
     if at_end:
         at_end(machine)
+
+
+def absent(plan: Plan, artifacts: Artifacts, evidence: Evidence) -> None:
+    """Find the modules that the plan needs and that an incomplete tree of the user's does not give."""
+    for name in dict.fromkeys((plan.kernel, *plan.next_kernels)):
+        kernel = artifacts.kernels[name]
+        lacking = [module for module in plan.needed if module not in artifacts.modules[name]]
+        if lacking and not kernel.complete:
+            reasons = [f"{patch} does not apply: {reason}" for patch, reason in kernel.rejected]
+            reasons += [f"{symbol} cannot be configured" for symbol in kernel.lost]
+            evidence.find(
+                Oracle.REQUIREMENT,
+                f"{', '.join(lacking)} cannot be built for {kernel.release}",
+                "every patch and every option that it needs",
+                "; ".join(reasons),
+                blame=Blame.NOBODY,
+            )
 
 
 def lost(error: MachineLostError, machine: Machine, evidence: Evidence) -> None:

@@ -7,13 +7,7 @@ from pathlib import Path
 from typing import assert_never
 
 from harness import carriers, checks, identity
-from harness.build.kernel import Kernel
-from harness.evidence import Evidence
-from harness.plan import Plan
-from harness.record import PROMISES, Property, Record
-from harness.result import Blame, Oracle
-from harness.scenario import (
-    VERB_OF,
+from harness.actions import (
     Action,
     Close,
     CreateBox,
@@ -30,6 +24,13 @@ from harness.scenario import (
     Unseal,
     Verify,
 )
+from harness.build.kernel import Kernel
+from harness.evidence import Evidence
+from harness.kinds import KINDS
+from harness.plan import Plan
+from harness.record import PROMISES, Property, Record
+from harness.result import Blame, Oracle
+from harness.verbs import VERB_OF
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
 from harness.vm.monitor import MonitorError
@@ -96,7 +97,7 @@ class Executor:
                 operation = carriers.operation(self.plan.carrier, action)
                 return (operation[0],) if operation else ()
             case Open():
-                return ("memfd",)
+                return (KINDS[action.kind].op,)
             case Kexec():
                 return ("kexec_load", "kexec")
             case Verify() | Close() | Ssh() | Qmp():
@@ -116,7 +117,7 @@ class Executor:
             case Get():
                 self._get(action)
             case Kexec():
-                self._kexec(action)
+                self._kexec(step.number)
             case Verify(fd):
                 self._verify(self.fds[fd])
             case Close(fd):
@@ -136,11 +137,13 @@ class Executor:
             self.machine.call(op, **arguments)
 
     def _open(self, action: Open) -> None:
-        self.machine.call("memfd", fd=action.fd, size=action.size)
+        arguments = {name: getattr(action, name) for name in ("size", "flags", "vm", "device")}
+        given = {name: value for name, value in arguments.items() if value is not None}
+        self.machine.call(KINDS[action.kind].op, fd=action.fd, **given)
         seed = action.fill.seed if action.fill else None
         if seed is not None:
             self.machine.call("fill", fd=action.fd, seed=seed)
-        self.fds[action.fd] = Record(action.fd, action.kind, action.size, seed)
+        self.fds[action.fd] = Record(action.fd, action.kind, action.size or 0, seed)
 
     def _put(self, action: Put) -> None:
         """Look at the fd for the last time before it leaves: this is what it must be when it is back."""
@@ -174,18 +177,18 @@ class Executor:
             raise StepFailedError
         self.fds[record.name] = replace(record, unverified=False)
 
-    def _kexec(self, action: Kexec) -> None:
-        kernel = self.kernels[action.kernel]
-        disk = self.plan.next_kernels.index(action.kernel)
-        cmdline = self.plan.next_cmdlines[disk]
-        self.machine.call("kexec_load", disk=disk, size=kernel.image.stat().st_size, cmdline=cmdline)
+    def _kexec(self, number: int) -> None:
+        jump = next(jump for jump in self.plan.jumps if jump.step == number)
+        kernel = self.kernels[jump.kernel]
+        disk, size = self.plan.next_kernels.index(jump.kernel), kernel.image.stat().st_size
+        self.machine.call("kexec_load", disk=disk, size=size, cmdline=jump.cmdline)
         self.evidence.events.emit("loaded", generation=self.machine.generation)
         checks.log_is_whole(self.machine, self.evidence, self.out)
         before, hello = self.now, self.machine.jump()
         self.evidence.generation = self.machine.generation
         # Open fds and unsealed boxes ended with the kernel that held them.
         self.fds.clear()
-        for module, said in checks.missing_modules(self.machine, self.loads(action.kernel, cmdline)):
+        for module, said in checks.missing_modules(self.machine, self.loads(jump.kernel, jump.cmdline)):
             what = f"{module} did not load in the next kernel"
             self.evidence.find(Oracle.MACHINE, what, "init says: loaded", "it does not", detail=said)
         self.now = checks.who(self.machine, hello)

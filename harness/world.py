@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
-from harness.scenario import (
-    Carrier,
+from harness.actions import (
     Close,
     CreateBox,
     DeleteBox,
@@ -23,6 +22,7 @@ from harness.scenario import (
     Unseal,
     Verify,
 )
+from harness.kinds import Carrier
 
 
 class BoxState(Enum):

@@ -10,9 +10,9 @@ import pytest
 from harness.checks import describe, fidelity, size
 from harness.events import Events
 from harness.evidence import Evidence
+from harness.kinds import Carrier
 from harness.record import PROMISES, Property, Record, properties, runs
 from harness.result import Blame, Oracle
-from harness.scenario import Carrier
 
 STAT = {"size": 4096, "pos": 7, "flags": 0o2 | 0o2000, "mode": 0o100640, "uid": 3, "gid": 4, "seals": 9}
 BEFORE = properties(STAT, {"data": [[0, 4096]]})

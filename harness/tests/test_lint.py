@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostic import ScenarioError
+from harness.kinds import Carrier
 from harness.load import load_text
-from harness.scenario import VERBS, Carrier
+from harness.verbs import VERBS
 
 START = ["create_box: vm0", "open: {fd: ram, size: 1M}", "put: {box: vm0, fd: ram}"]
 BACK = ["unseal: vm0", "get: {box: vm0, fd: ram}", "verify: ram"]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.actions import Kexec, Open, Put, Qmp, Seal
 from harness.diagnostic import ScenarioError
+from harness.kinds import Carrier
 from harness.load import load, load_all, load_text
-from harness.scenario import Carrier, Kexec, Open, Put, Qmp, Seal
 from harness.yamltree import parse
 
 GOLDEN = Path(__file__).parent / "golden" / "scenario"

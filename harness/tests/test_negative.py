@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import report
+from harness.actions import Ssh, Verify
 from harness.artifacts import Artifacts, bare_plan
 from harness.build.spec import kernel_parameters
 from harness.errors import UsageError
@@ -14,7 +15,6 @@ from harness.load import load, load_text
 from harness.plan import Case, Plan, expand, plan
 from harness.result import Blame, Oracle, Outcome, Verdict
 from harness.runner import run
-from harness.scenario import Ssh, Verify
 
 HERE = Path(__file__).parent
 # Which oracles have to speak, and words that must be in the report, by scenario.

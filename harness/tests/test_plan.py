@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.actions import Kexec
+from harness.build.guest import DESCRIPTION
+from harness.build.image import load_image
 from harness.errors import UsageError
+from harness.kinds import DEFAULT_MODULES, Carrier
 from harness.load import load_text
 from harness.plan import Plan, expand, names, plan
 from harness.planfile import plan_from_json, plan_to_json
-from harness.scenario import VERBS, Carrier, Kexec
+from harness.verbs import VERBS
 
 # Every verb, every key.
 FULL = """\
@@ -73,10 +77,41 @@ def test_machine() -> None:
     (full,) = plans(FULL)
     assert (full.machine.memory, full.machine.cpus) == (2048, 1)
     assert full.cmdline == "console=ttyS0 of=7.2.12 kho=off console=tty0 quiet"
-    assert full.next_cmdlines[1] == "console=ttyS0 of=7.3.4 kho=off console=tty0 quiet"
+    assert full.jumps[1].cmdline == "console=ttyS0 of=7.3.4 kho=off console=tty0 quiet"
     (small,) = plans("summary: s\nsteps: [{kexec: }]\n")
     assert small.cmdline == "console=ttyS0 kho=on of=None"
-    assert small.next_cmdlines == (small.cmdline,)
+    assert [jump.cmdline for jump in small.jumps] == [small.cmdline]
+    assert (small.needed, small.machine.cpu) == (("fdbox",), "Nehalem")
+
+
+KINDS_USED = """\
+summary: s
+carrier: [fdbox, luo]
+boot: {modules: extra}
+steps:
+  - open: {fd: vm, kind: vm}
+  - open: {fd: ram, kind: guest_memfd, vm: vm, size: 1M}
+  - open: {fd: other, size: 1M}
+  - kexec: {modules: [-fdbox_memfd, more]}
+  - kexec:
+"""
+
+
+def test_modules_and_cpu_follow_from_the_kinds() -> None:
+    fdbox, luo = plans(KINDS_USED)
+    assert fdbox.machine.cpu == luo.machine.cpu == "max"
+    gmem = ("irqbypass", "kvm", "kvm-amd", "fdbox_gmem")
+    assert fdbox.needed == ("fdbox", *gmem, "fdbox_memfd")
+    assert luo.needed == gmem
+    words = ",".join(gmem)
+    assert fdbox.cmdline.endswith(f" guest.modules={words},extra")
+    first, second = fdbox.jumps
+    assert first.cmdline.endswith(f" guest.modules={words},extra,more,-fdbox_memfd")
+    assert second.cmdline == fdbox.cmdline
+
+
+def test_the_default_modules_are_those_of_the_guest_image() -> None:
+    assert load_image(DESCRIPTION).load == DEFAULT_MODULES
 
 
 def test_cases() -> None:

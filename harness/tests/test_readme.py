@@ -12,7 +12,7 @@ import pytest
 from harness.artifacts import Artifacts
 from harness.cli import main, parser
 from harness.load import load_text
-from harness.scenario import VERBS
+from harness.verbs import VERBS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

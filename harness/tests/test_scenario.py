@@ -6,22 +6,13 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter
 
+from harness.actions import Action, Get, Put
 from harness.diagnostic import guess, nearest
 from harness.explain import descriptions
-from harness.scenario import (
-    VERB_OF,
-    VERBS,
-    Action,
-    Allowed,
-    Boot,
-    Carrier,
-    Get,
-    Header,
-    Modifiers,
-    Put,
-    check_memory,
-    parse_size,
-)
+from harness.kinds import Carrier
+from harness.scalars import check_memory, parse_size
+from harness.scenario import Allowed, Boot, Header, Modifiers
+from harness.verbs import VERB_OF, VERBS
 
 
 def test_every_kind_of_step_has_exactly_one_verb() -> None:

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a step of a scenario can do, as data: one frozen class for each verb of the language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from harness.diagnostic import Where
+from harness.kinds import Kind
+from harness.scalars import BoxName, FdName, List, ModuleChange, Size, Strictly, Text, Whole
+
+
+@dataclass(frozen=True)
+class Fill(Strictly):
+    """What is written into an fd's memory."""
+
+    seed: Annotated[
+        Whole, Field(ge=0, lt=1 << 64, description="Seed of the pattern that fills the whole file.")
+    ]
+
+
+@dataclass(frozen=True)
+class CreateBox(Strictly):
+    """Create an empty box."""
+
+    box: Annotated[BoxName, Field(description="Name of the new box.")]
+
+
+@dataclass(frozen=True)
+class DeleteBox(Strictly):
+    """Delete a box; what is left in it is released."""
+
+    box: Annotated[BoxName, Field(description="Name of the box.")]
+
+
+@dataclass(frozen=True)
+class Open(Strictly):
+    """Create a file, fill its memory, and hold it open under a name."""
+
+    fd: Annotated[FdName, Field(description="Name by which later steps speak of the fd.")]
+    size: Annotated[
+        Size | None, Field(description="Size of the file in bytes, or with K, M, G: 4096, 16M, 2M+1.")
+    ] = None
+    kind: Annotated[Kind, Field(description="Kind of file.")] = Kind.MEMFD
+    fill: Annotated[
+        Fill | None,
+        Field(description="What to write into it; without it the file is one hole, which reads as zeros."),
+    ] = None
+    flags: Annotated[
+        tuple[Text, ...] | None,
+        List,
+        Field(description="Flags of the call that creates it; what is usual for the kind if left out."),
+    ] = None
+    vm: Annotated[
+        FdName | None, Field(description="Name of the open fd of the virtual machine that it belongs to.")
+    ] = None
+    device: Annotated[Text | None, Field(description="Name of the device.")] = None
+
+
+@dataclass(frozen=True)
+class Put(Strictly):
+    """Move an fd into a box: it is no longer open."""
+
+    box: Annotated[BoxName, Field(description="Name of the box.")]
+    fd: Annotated[FdName, Field(description="Name of the open fd.")]
+    name: Annotated[
+        Text, Field(description="Name that it gets within the box; the fd's own name if left out.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Settle the default that depends on another field."""
+        object.__setattr__(self, "name", self.name or self.fd)
+
+
+@dataclass(frozen=True)
+class Get(Strictly):
+    """Take an fd out of a box: it is open again."""
+
+    box: Annotated[BoxName, Field(description="Name of the box.")]
+    fd: Annotated[FdName, Field(description="Name by which later steps speak of the fd.")]
+    name: Annotated[
+        Text, Field(description="Name that it has within the box; the fd's own name if left out.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Settle the default that depends on another field."""
+        object.__setattr__(self, "name", self.name or self.fd)
+
+
+@dataclass(frozen=True)
+class Seal(Strictly):
+    """Make a box immutable and ready to travel."""
+
+    box: Annotated[BoxName, Field(description="Name of the box.")]
+
+
+@dataclass(frozen=True)
+class Unseal(Strictly):
+    """Open a sealed box, usually one that has travelled."""
+
+    box: Annotated[BoxName, Field(description="Name of the box.")]
+
+
+@dataclass(frozen=True)
+class Finish(Strictly):
+    """Tell the kernel that everything wanted has been taken out of a session that has travelled."""
+
+    box: Annotated[BoxName, Field(description="Name of the box.")]
+
+
+@dataclass(frozen=True)
+class Kexec(Strictly):
+    """Live update: load a kernel, jump into it, and prove that it was not a reset."""
+
+    kernel: Annotated[
+        Text | None, Field(description="Name of the next kernel; the one that is running if left out.")
+    ] = None
+    modules: Annotated[
+        tuple[ModuleChange, ...],
+        List,
+        Field(description="Modules that the next generation loads too, or, with a '-', does not load."),
+    ] = ()
+
+
+@dataclass(frozen=True)
+class Verify(Strictly):
+    """Check everything that this kind of fd promises to keep, against the host's own record."""
+
+    fd: Annotated[FdName, Field(description="Name of the open fd.")]
+
+
+@dataclass(frozen=True)
+class Close(Strictly):
+    """Close an fd."""
+
+    fd: Annotated[FdName, Field(description="Name of the open fd.")]
+
+
+@dataclass(frozen=True)
+class Ssh(Strictly):
+    """Run a shell command in the guest, as root; the fds held open are at /run/fd/<name>."""
+
+    command: Annotated[Text, Field(description="The command, for the guest's /bin/sh.")]
+    status: Annotated[Whole, Field(ge=0, le=255, description="Exit status that it must have.")] = 0
+    stdout: Annotated[Text | None, Field(description="Text that its standard output must contain.")] = None
+
+
+@dataclass(frozen=True)
+class Qmp(Strictly):
+    """Run a QMP command on QEMU; it must succeed."""
+
+    execute: Annotated[Text, Field(description="Name of the QMP command.")]
+    arguments: Annotated[Mapping[str, Any], Field(description="Its arguments.")] = field(default_factory=dict)
+
+
+Action = (
+    CreateBox | DeleteBox | Open | Put | Get | Seal | Unseal | Finish | Kexec | Verify | Close | Ssh | Qmp
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a scenario."""
+
+    action: Action
+    # Name of the errno with which it must fail; None: it must succeed.
+    expect: str | None
+    where: Where
+    # Counts from 1, in the order of the file.
+    number: int

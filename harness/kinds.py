@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kinds of files that scenarios open, as data: what each needs, takes and has."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Carrier(StrEnum):
+    """The kernel interface that carries file descriptors through a live update."""
+
+    FDBOX = "fdbox"
+    LUO = "luo"
+
+
+class Kind(StrEnum):
+    """A kind of file."""
+
+    MEMFD = "memfd"
+    VM = "vm"
+    GUEST_MEMFD = "guest_memfd"
+    VFIO_MOCK = "vfio_mock"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is to be known of a kind before one is opened."""
+
+    # The agent's operation that opens one.
+    op: str
+    # Keys of `open` besides fd and kind: those it cannot do without, and those it may have as well.
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    # The words that `flags` may have.
+    flags: tuple[str, ...] = ()
+    # Modules, in the order to load them.
+    modules: tuple[str, ...] = ()
+    # LUO carries it without any module of ours.
+    upstream: bool = False
+    # The machine needs a CPU that runs virtual machines.
+    virtualisation: bool = False
+    # It is memory: it has contents, which can be filled, and page frames.
+    memory: bool = False
+
+
+# What init loads without being asked.
+DEFAULT_MODULES = ("fdbox", "fdbox_memfd")
+GMEM_MODULES = ("irqbypass", "kvm", "kvm-amd", "fdbox_gmem")
+MEMFD_FLAGS = ("allow_sealing", "noexec_seal", "exec", "hugetlb", "cloexec")
+
+KINDS: Mapping[Kind, Facts] = MappingProxyType(
+    {
+        Kind.MEMFD: Facts(
+            op="memfd",
+            needs=("size",),
+            takes=("fill", "flags"),
+            flags=MEMFD_FLAGS,
+            modules=("fdbox_memfd",),
+            upstream=True,
+            memory=True,
+        ),
+        Kind.VM: Facts(op="vm", modules=GMEM_MODULES, virtualisation=True),
+        Kind.GUEST_MEMFD: Facts(
+            op="gmem",
+            needs=("size", "vm"),
+            takes=("fill", "flags"),
+            flags=("mmap", "init_shared"),
+            modules=GMEM_MODULES,
+            virtualisation=True,
+            memory=True,
+        ),
+        Kind.VFIO_MOCK: Facts(op="vfio_open", needs=("device",), modules=("iommufd", "vfio", "vfio_mock")),
+    }
+)
+
+
+def modules_for(kinds: Iterable[Kind], carrier: Carrier) -> tuple[str, ...]:
+    """The modules without which fds of these kinds cannot be carried, in the order to load them."""
+    needed = ["fdbox"] if carrier is Carrier.FDBOX else []
+    for kind in kinds:
+        if not (KINDS[kind].upstream and carrier is Carrier.LUO):
+            needed += KINDS[kind].modules
+    return tuple(dict.fromkeys(needed))

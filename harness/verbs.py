@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The vocabulary: each verb of the language, and what it stands for on each carrier."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from harness.actions import (
+    Action,
+    Close,
+    CreateBox,
+    DeleteBox,
+    Finish,
+    Get,
+    Kexec,
+    Open,
+    Put,
+    Qmp,
+    Seal,
+    Ssh,
+    Unseal,
+    Verify,
+)
+from harness.kinds import Carrier
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One word of the language."""
+
+    # What it stands for.
+    kind: type[Action]
+    # The field that a bare scalar fills (`seal: vm0`); None: always a mapping.
+    short: str | None
+    # What it is on each carrier that has it.
+    means: Mapping[Carrier, str]
+    # Why a carrier does not have it, and what to write there.
+    instead: str = ""
+    # The carriers on which it is a call into the kernel under test, so that `expect: ERRNO` makes sense.
+    refusable: Collection[Carrier] = frozenset(Carrier)
+
+
+def everywhere(meaning: str) -> Mapping[Carrier, str]:
+    """The same on all carriers."""
+    return dict.fromkeys(Carrier, meaning)
+
+
+def each(fdbox: str, luo: str) -> Mapping[Carrier, str]:
+    """Different on each carrier."""
+    return {Carrier.FDBOX: fdbox, Carrier.LUO: luo}
+
+
+# The whole vocabulary, by the word that the YAML file has.
+VERBS: Mapping[str, Verb] = MappingProxyType(
+    {
+        "create_box": Verb(CreateBox, "box", each("FDBOX_CREATE_BOX", "LIVEUPDATE_IOCTL_CREATE_SESSION")),
+        "delete_box": Verb(DeleteBox, "box", each("FDBOX_DELETE_BOX", "close of the session")),
+        "open": Verb(Open, None, everywhere("memfd_create(2)")),
+        "put": Verb(Put, None, each("FDBOX_PUT_FD", "LIVEUPDATE_SESSION_PRESERVE_FD, then close of the fd")),
+        "get": Verb(Get, None, each("FDBOX_GET_FD", "LIVEUPDATE_SESSION_RETRIEVE_FD")),
+        "seal": Verb(
+            Seal,
+            "box",
+            each("FDBOX_SEAL", "nothing: the kernel freezes every session at the jump"),
+            refusable={Carrier.FDBOX},
+        ),
+        "unseal": Verb(Unseal, "box", each("FDBOX_UNSEAL", "LIVEUPDATE_IOCTL_RETRIEVE_SESSION")),
+        "finish": Verb(
+            Finish,
+            "box",
+            {Carrier.LUO: "LIVEUPDATE_SESSION_FINISH"},
+            "a box is never finished, it is deleted: 'delete_box' ends it on both carriers",
+            refusable={Carrier.LUO},
+        ),
+        "kexec": Verb(Kexec, "kernel", everywhere("kexec_file_load(2), reboot(2)")),
+        "verify": Verb(Verify, "fd", everywhere("the host compares with its own record"), refusable=()),
+        "close": Verb(Close, "fd", everywhere("close(2)"), refusable=()),
+        "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), refusable=()),
+        "qmp": Verb(Qmp, "execute", everywhere("a QMP command"), refusable=()),
+    }
+)
+VERB_OF: Mapping[type[Action], str] = MappingProxyType({verb.kind: word for word, verb in VERBS.items()})
