@@ -45,6 +45,17 @@ const struct op ops[] = {
 	{ "luo_finish", op_luo_finish, "session" },
 	{ "luo_close", op_luo_close, "session" },
 
+	{ "vfio_open", op_vfio_open, "fd device" },
+	{ "vfio_bind", op_vfio_bind, "fd" },
+	{ "vfio_info", op_vfio_info, "fd" },
+	{ "vfio_irq", op_vfio_irq, "fd enable as?" },
+	{ "vfio_irqs", op_vfio_irqs, "fd" },
+	{ "vfio_reset", op_vfio_reset, "fd" },
+	{ "vfio_map", op_vfio_map, "fd buffer offset length iova" },
+	{ "vfio_unmap", op_vfio_unmap, "fd iova" },
+	{ "vfio_reg", op_vfio_reg, "fd index value" },
+	{ "vfio_write", op_vfio_write, "fd offset value" },
+
 	{ "kexec_load", op_kexec_load, "disk size cmdline initrd?" },
 	{ "kexec", op_kexec, "delay_ms" },
 	{ NULL, NULL, NULL }

@@ -53,6 +53,20 @@ int op_luo_get(struct request *rq);
 int op_luo_finish(struct request *rq);
 int op_luo_close(struct request *rq);
 
+/* vfio.c */
+int op_vfio_open(struct request *rq);
+int op_vfio_bind(struct request *rq);
+int op_vfio_irq(struct request *rq);
+int op_vfio_irqs(struct request *rq);
+int op_vfio_reset(struct request *rq);
+int op_vfio_map(struct request *rq);
+int op_vfio_unmap(struct request *rq);
+int op_vfio_reg(struct request *rq);
+int op_vfio_write(struct request *rq);
+
+/* vfio_info.c */
+int op_vfio_info(struct request *rq);
+
 /* kexec.c */
 int op_kexec_load(struct request *rq);
 int op_kexec(struct request *rq);

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The DMA buffers of a device: ranges of memfds and guest_memfds.
+ *
+ * Their memory stays where it is for as long as it is mapped. The file does not
+ * stay open: who has it open alone decides whether it can travel.
+ */
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/magic.h>
+#include <linux/memfd.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <uapi/linux/fcntl.h>
+
+#include "vfio_mock.h"
+
+static bool is_guest_memfd(struct file *file)
+{
+	return file_inode(file)->i_sb->s_magic == GUEST_MEMFD_MAGIC;
+}
+
+static int check_range(struct file *file, u64 offset, u64 length, u64 iova)
+{
+	u64 end;
+
+	if (!length || !PAGE_ALIGNED(offset | length | iova))
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &end) ||
+	    check_add_overflow(offset, length, &end))
+		return -EINVAL;
+	return end <= i_size_read(file_inode(file)) ? 0 : -EINVAL;
+}
+
+static int check_file(struct file *file)
+{
+	if (!shmem_file(file) && !is_guest_memfd(file))
+		return -EOPNOTSUPP;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	if (shmem_file(file) &&
+	    SHMEM_I(file_inode(file))->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	return 0;
+}
+
+/*
+ * A folio that was allocated and never written reads as zeroes only because
+ * whoever uses it first writes them. The device does not go through the file,
+ * so that has to be done now.
+ */
+static int make_uptodate(struct folio *folio, struct inode *inode)
+{
+	int err = 0;
+
+	folio_lock(folio);
+	if (folio->mapping != inode->i_mapping) {
+		err = -EFAULT;
+		goto out_unlock;
+	}
+	if (!folio_test_uptodate(folio)) {
+		folio_zero_range(folio, 0, folio_size(folio));
+		flush_dcache_folio(folio);
+		folio_mark_uptodate(folio);
+	}
+	folio_mark_dirty(folio);
+
+out_unlock:
+	folio_unlock(folio);
+	return err;
+}
+
+/* Also moves them out of the memory that the next kernel will boot in. */
+static int pin_memfd(struct vfio_mock_dma *dma, struct file *file)
+{
+	unsigned long room = dma->length >> PAGE_SHIFT;
+	pgoff_t offset;
+	long nr;
+
+	if (room > UINT_MAX)
+		return -EINVAL;
+	dma->pinned = true;
+	nr = memfd_pin_folios(file, dma->offset, dma->offset + dma->length - 1, dma->folios,
+			      room, &offset);
+	if (nr < 0)
+		return nr;
+	dma->nr_folios = nr;
+	return 0;
+}
+
+/* Its folios cannot be moved: a reference is enough. A hole stays a hole. */
+static int hold_guest_memfd(struct vfio_mock_dma *dma)
+{
+	pgoff_t index = dma->offset >> PAGE_SHIFT, end = (dma->offset + dma->length) >> PAGE_SHIFT;
+	struct folio *folio;
+
+	while (index < end) {
+		folio = filemap_get_folio(dma->inode->i_mapping, index);
+		if (IS_ERR(folio))
+			return -EFAULT;
+		dma->folios[dma->nr_folios++] = folio;
+		index = folio_next_index(folio);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void dma_free(struct vfio_mock_dma *dma)
+{
+	unsigned long i;
+
+	if (dma->pinned)
+		unpin_folios(dma->folios, dma->nr_folios);
+	else
+		for (i = 0; i < dma->nr_folios; i++)
+			folio_put(dma->folios[i]);
+	iput(dma->inode);
+	kvfree(dma->folios);
+	kfree(dma);
+}
+
+static int dma_fill(struct vfio_mock_dma *dma, struct file *file)
+{
+	unsigned long i;
+	int err;
+
+	dma->folios = kvcalloc(dma->length >> PAGE_SHIFT, sizeof(*dma->folios), GFP_KERNEL);
+	if (!dma->folios)
+		return -ENOMEM;
+
+	err = is_guest_memfd(file) ? hold_guest_memfd(dma) : pin_memfd(dma, file);
+	for (i = 0; i < dma->nr_folios && !err; i++)
+		err = make_uptodate(dma->folios[i], dma->inode);
+	return err;
+}
+
+static bool overlaps(const struct vfio_mock *mock, u64 iova, u64 length)
+{
+	const struct vfio_mock_dma *dma;
+
+	list_for_each_entry(dma, &mock->buffers, link) {
+		if (iova <= dma->iova + (dma->length - 1) && dma->iova <= iova + (length - 1))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * vfio_mock_map - have a device write into part of a file
+ * @mock: the device, locked
+ * @file: a memfd or guest_memfd; no reference is kept
+ * @offset: in the file
+ * @length: bytes
+ * @iova: where the device sees it
+ *
+ * Return: 0, or a negative errno as at VFIO_MOCK_MAP.
+ */
+int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 length, u64 iova)
+{
+	struct vfio_mock_dma *dma;
+	int err;
+
+	err = check_file(file) ?: check_range(file, offset, length, iova);
+	if (err)
+		return err;
+	if (overlaps(mock, iova, length))
+		return -EEXIST;
+	if (mock->nr_buffers == VFIO_MOCK_NR_BUFFERS)
+		return -ENOSPC;
+
+	dma = kzalloc_obj(*dma);
+	if (!dma)
+		return -ENOMEM;
+	dma->iova = iova;
+	dma->offset = offset;
+	dma->length = length;
+	dma->inode = file_inode(file);
+	ihold(dma->inode);
+
+	err = dma_fill(dma, file);
+	if (err) {
+		dma_free(dma);
+		return err;
+	}
+
+	list_add_tail(&dma->link, &mock->buffers);
+	mock->nr_buffers++;
+	vfio_mock_update(mock);
+	return 0;
+}
+
+static void unmap(struct vfio_mock *mock, struct vfio_mock_dma *dma)
+{
+	list_del(&dma->link);
+	mock->nr_buffers--;
+	dma_free(dma);
+}
+
+/**
+ * vfio_mock_unmap - take a buffer from a device
+ * @mock: the device, locked
+ * @iova: where it starts
+ *
+ * Return: 0, or -ENOENT when none starts there.
+ */
+int vfio_mock_unmap(struct vfio_mock *mock, u64 iova)
+{
+	struct vfio_mock_dma *dma;
+
+	list_for_each_entry(dma, &mock->buffers, link) {
+		if (dma->iova == iova) {
+			unmap(mock, dma);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/**
+ * vfio_mock_unmap_all - take all buffers from a device
+ * @mock: the device, locked
+ */
+void vfio_mock_unmap_all(struct vfio_mock *mock)
+{
+	struct vfio_mock_dma *dma, *next;
+
+	list_for_each_entry_safe(dma, next, &mock->buffers, link)
+		unmap(mock, dma);
+}
+
+/**
+ * vfio_mock_dma_write - write a value into every page of a buffer
+ * @dma: the buffer
+ * @value: the value; goes to the first eight bytes of the page
+ */
+void vfio_mock_dma_write(struct vfio_mock_dma *dma, u64 value)
+{
+	pgoff_t index = dma->offset >> PAGE_SHIFT, end = (dma->offset + dma->length) >> PAGE_SHIFT;
+	unsigned long i;
+	void *page;
+
+	for (i = 0; i < dma->nr_folios; i++) {
+		struct folio *folio = dma->folios[i];
+
+		for (; index < min(end, folio_next_index(folio)); index++) {
+			page = kmap_local_folio(folio, (index - folio->index) << PAGE_SHIFT);
+			WRITE_ONCE(*(u64 *)page, value);
+			kunmap_local(page);
+		}
+		cond_resched();
+	}
+}
