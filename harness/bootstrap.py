@@ -213,12 +213,18 @@ def make_venv(folder: Path) -> None:
     )
     site = next(folder.glob("lib/python3*/site-packages"))
     (site / "fdbox-harness.pth").write_text(f"{ROOT}\n")
-    script = folder / "bin" / "harness"
-    script.write_text(f"#!{python}\nimport sys\n\nfrom harness.cli import main\n\nsys.exit(main())\n")
-    script.chmod(0o755)
     log.unlink()
     (folder / _STAMP).write_text(json.dumps(wanted_stamp()))
     say(f"Python packages: done in {time.monotonic() - start:.0f} s")
+
+
+def write_script(folder: Path) -> None:
+    """Put the command `harness` into a venv."""
+    script = folder / "bin" / "harness"
+    text = f"#!{folder}/bin/python\nimport sys\n\nfrom harness.__main__ import main\n\nsys.exit(main())\n"
+    if not script.exists() or script.read_text() != text:
+        script.write_text(text)
+        script.chmod(0o755)
 
 
 def read_requirements(pyproject: Path) -> list[str]:
@@ -246,11 +252,11 @@ def set_up() -> None:
     if missing := missing_packages():
         install_packages(missing)
     folder = venv_folder()
-    if is_ready(folder):
-        return
-    with locked(folder.with_suffix(".lock")):
-        if not is_ready(folder):
-            make_venv(folder)
+    if not is_ready(folder):
+        with locked(folder.with_suffix(".lock")):
+            if not is_ready(folder):
+                make_venv(folder)
+    write_script(folder)
 
 
 def main(arguments: list[str]) -> int:

@@ -2,33 +2,31 @@
 """The command line; its exit codes suit `git bisect run`."""
 
 import argparse
+import contextlib
 import datetime
 import os
 import signal
 import sys
 import traceback
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
-
-from rich.console import Console
+from typing import NoReturn
 
 from harness import artifacts, bench, report
 from harness.build.kernel import obtain_kernel
-from harness.build.spec import kernel_names, kernel_parameters
+from harness.build.spec import kernel_names
 from harness.build.store import Store, default_store
+from harness.cases import PLAN_SUFFIX, plans, single, split
 from harness.errors import HarnessError, UsageError
-from harness.load import load_all
-from harness.plan import Plan, expand, names, plan
-from harness.planfile import plan_from_json, plan_to_json
+from harness.plan import Plan
+from harness.planfile import plan_to_json
 from harness.pool import Pool
-from harness.progress import stage
+from harness.progress import Output, stage
 from harness.result import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, Outcome, Verdict, exit_code
-from harness.runner import run
+from harness.runner import check_free, check_writable, run
 from harness.terminal import interact
-from harness.vm.machine import Machine, MachineLostError
+from harness.vm.machine import Machine
 
 EPILOG = """\
 exit codes, as `git bisect run` takes them: 0 every case passed; 1 a kernel under test broke an expectation;
@@ -64,9 +62,8 @@ def parser() -> Parser:
         "--tree", type=Path, metavar="DIR", help="a kernel source tree of your own; it is not changed"
     )
     files = Parser(add_help=False)
-    files.add_argument(
-        "files", nargs="+", type=Path, metavar="SCENARIO", help="scenario files, or folders of them"
-    )
+    what = "scenario files, or folders of them; FILE[CARRIER]: one case"
+    files.add_argument("files", nargs="+", type=Path, metavar="SCENARIO", help=what)
 
     one = commands.add_parser(
         "run", parents=[kernel, files], help="run scenarios; plan.json of a run repeats it"
@@ -94,71 +91,56 @@ def parser() -> Parser:
         "shell", parents=[kernel], help="a shell in a booted machine, or in one after a scenario"
     )
     one.add_argument(
-        "case", nargs="?", metavar="SCENARIO", help="play its steps first: FILE, or FILE[carrier]"
+        "case", nargs="?", type=Path, metavar="SCENARIO", help="play its steps first: FILE, or FILE[CARRIER]"
     )
     one.set_defaults(handler=shell_command)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code; --help and what argparse refuses end by SystemExit."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    options = parser().parse_args(arguments)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1)
+            signal.signal(number, _interrupt)
     try:
-        return int(options.handler(options))
+        options = parser().parse_args(arguments)
+        code = int(options.handler(options))
+        sys.stdout.flush()
+    except SystemExit:
+        end(0)
+        raise
     except UsageError as error:
-        print(error, file=sys.stderr)
-        return EXIT_USAGE
+        return end(EXIT_USAGE, f"{error}")
     except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr)
-        return EXIT_CODES[Verdict.ERROR]
+        return end(EXIT_CODES[Verdict.ERROR], f"harness: {error}")
     except KeyboardInterrupt:
-        print("harness: interrupted; no machine is left running", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return end(EXIT_INTERRUPTED, "harness: interrupted; no machine is left running")
     except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_INTERRUPTED
+        # Whoever read what we print has left: `harness run ... | head`.
+        return end(EXIT_INTERRUPTED)
+    except OSError as error:
+        return end(EXIT_CODES[Verdict.ERROR], f"harness: {error}")
     except Exception:  # noqa: BLE001
         # Python's own exit code for it is 1, which would mark a good commit bad.
-        traceback.print_exc()
-        print("harness: this is a mistake in the harness itself, please report it", file=sys.stderr)
-        return EXIT_CODES[Verdict.ERROR]
+        mistake = "harness: this is a mistake in the harness itself, please report it"
+        return end(EXIT_CODES[Verdict.ERROR], f"{traceback.format_exc()}{mistake}")
+    return code
+
+
+def end(code: int, last_words: str = "") -> int:
+    """Say something, if anybody still listens. What cannot be printed must not become Python's exit code."""
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{last_words}\n" if last_words else "")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
-
-
-def scenario_files(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named, sorted."""
-    found: list[Path] = []
-    for path in paths:
-        inside = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
-        if not inside:
-            raise UsageError(f"{path}: no *.yaml in this folder")
-        found += inside
-    return list(dict.fromkeys(found))
-
-
-def plans(paths: Sequence[Path], kernel: str | None) -> list[Plan]:
-    """The plans of scenario files and of plan.json files."""
-    if kernel is not None and kernel not in kernel_names():
-        raise UsageError(f"no kernel '{kernel}': kernel/kernels.yaml has {', '.join(kernel_names())}")
-    written = [path for path in paths if path.suffix == ".json"]
-    scenarios = load_all(scenario_files([p for p in paths if p not in written]), kernel_names())
-    known = names(scenario.source for scenario in scenarios)
-    found = [plan(case, kernel_parameters, kernel) for s in scenarios for case in expand(s, known[s.source])]
-    for path in written:
-        try:
-            found.append(plan_from_json(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: {error}") from error
-    twice = [case for case, count in Counter(one.case for one in found).items() if count > 1]
-    if twice:
-        raise UsageError(f"named more than once: {', '.join(twice)}")
-    return found
 
 
 @dataclass(frozen=True)
@@ -175,15 +157,22 @@ def run_command(options: argparse.Namespace) -> int:
     store = default_store()
     todo = plans(options.files, options.kernel)
     folder = options.out or run_folder(store, "run")
+    for one in todo:
+        check_free(folder / one.case)
+    if options.out:
+        check_writable(options.out)
     # Looked up once for all cases on the same kernels.
     apart = {_kernels(one): one for one in todo}
     made = {names: artifacts.obtain(one, store, options.tree) for names, one in apart.items()}
     jobs = [Job(one, made[_kernels(one)], folder / one.case) for one in todo]
-    console = Console(highlight=False, soft_wrap=True)
+    console = Output(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
-    with stage(f"running {len(jobs)} cases", total=len(jobs), console=console) as progress:
-        for job, result in pool.results(jobs):
+    with (
+        stage(f"running {len(jobs)} cases", total=len(jobs), console=console) as progress,
+        contextlib.closing(pool.results(jobs)) as results,
+    ):
+        for job, result in results:
             progress.advance()
             verdicts.append(result.verdict if isinstance(result, Outcome) else Verdict.ERROR)
             _print(console, job, result, brief=len(jobs) > FEW)
@@ -205,7 +194,7 @@ def _run_job(job: Job) -> Outcome:
     return run(job.plan, job.made, job.out)
 
 
-def _print(console: Console, job: Job, result: Outcome | HarnessError, brief: bool) -> None:
+def _print(console: Output, job: Job, result: Outcome | HarnessError, brief: bool) -> None:
     """Print a result; brief: of a case that passed only the first line."""
     if isinstance(result, HarnessError):
         console.print(
@@ -222,9 +211,11 @@ def _print(console: Console, job: Job, result: Outcome | HarnessError, brief: bo
 
 def check_command(options: argparse.Namespace) -> int:
     """harness check."""
-    files = scenario_files(options.files)
-    cases = [case for scenario in load_all(files, kernel_names()) for case in expand(scenario)]
-    print(f"{len(files)} scenarios, {len(cases)} cases: all valid")
+    found = plans(options.files, None)
+    written = sum(split(path)[0].suffix == PLAN_SUFFIX for path in dict.fromkeys(options.files))
+    scenarios = len({one.source for one in found[: len(found) - written]})
+    files = f"{scenarios} scenarios" + (f", {written} plans" if written else "")
+    print(f"{files}, {len(found)} cases: all valid")
     return 0
 
 
@@ -265,35 +256,21 @@ def bench_command(options: argparse.Namespace) -> int:
 
 
 def shell_command(options: argparse.Namespace) -> int:
-    """harness shell."""
+    """harness shell: ends with the status of the shell, or of its script; see terminal.py."""
+    if sys.stdin is None:
+        raise UsageError("harness shell reads commands, and its standard input is closed")
     store = default_store()
-    chosen = _shell_plan(options)
+    chosen = single(options.case, options.kernel) if options.case else artifacts.bare_plan(options.kernel)
     made = artifacts.obtain(chosen, store, options.tree)
-    out = run_folder(store, "shell")
-
-    shown = False
+    status: int | None = None
 
     def at_end(machine: Machine) -> None:
-        nonlocal shown
-        shown = True
-        print(f"{chosen.case}: generation {machine.generation}; fds are in /run/fd; 'exit' ends the machine")
-        try:
-            interact(machine)
-        except MachineLostError as error:
-            print(f"the machine is gone: {error}")
+        nonlocal status
+        about = f"{chosen.case}: generation {machine.generation}; fds are in /run/fd"
+        print(f"{about}; 'exit' ends the machine", file=sys.stderr)
+        status = interact(machine)
 
-    outcome = run(chosen, made, out, at_end=at_end)
+    outcome = run(chosen, made, run_folder(store, "shell"), at_end=at_end)
     if outcome.findings:
         print(report.render(outcome, chosen))
-    return 0 if shown else EXIT_CODES[outcome.verdict]
-
-
-def _shell_plan(options: Any) -> Plan:
-    if options.case is None:
-        return artifacts.bare_plan(options.kernel)
-    path, bracket, carrier = str(options.case).partition("[")
-    found = plans([Path(path)], options.kernel)
-    fitting = [one for one in found if not bracket or one.carrier == carrier.rstrip("]")]
-    if not fitting:
-        raise UsageError(f"{path} has no case [{carrier}; it has {', '.join(one.case for one in found)}")
-    return fitting[0]
+    return status or EXIT_CODES[outcome.verdict]

@@ -23,6 +23,8 @@ KINDS: Mapping[str, str] = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "path_type": "text",
     "tuple_type": "a list",
     "dict_type": "a mapping (key: value)",
     "mapping_type": "a mapping (key: value)",

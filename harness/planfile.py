@@ -1,68 +1,294 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A plan as a file: plan.json."""
+"""A plan as a file, plan.json: written with every run, and read back to repeat it.
+
+People change such files by hand, so that what is read is checked like a scenario: by the same words, the
+same lint, and for what only a plan has. A place is the path of a value: steps[3].put.box.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.actions import Step
-from harness.errors import UsageError
+from harness.actions import Kexec, Step
+from harness.diagnostic import Diagnostic, ScenarioError, Where, nearest
+from harness.explain import explain, key_of
+from harness.lint import Draft, lint
+from harness.load import read_step, unreadable
 from harness.plan import Plan
-from harness.scenario import Allowed
-from harness.verbs import VERB_OF, VERBS
+from harness.scenario import Boot
+from harness.verbs import VERB_OF
+from harness.yamltree import Loc, Plain, Tree
 
-FORMAT = 2
+FORMAT = 3
+# Nothing that we write is nested more deeply.
+DEPTH_MAX = 40
+DIGITS_MAX = 40
+NAME_MAX = 255
+# What is wrong, and the path of the value.
+Fault = tuple[Loc, str]
+
+
+@dataclass(frozen=True, order=True)
+class At(Where):
+    """A place in a plan; line and column are of the scenario that a step comes from."""
+
+    place: str
+
+    def __str__(self) -> str:
+        """The file and the path of the value."""
+        return f"{self.file}: {self.place}" if self.place else str(self.file)
 
 
 def plan_to_json(plan: Plan) -> str:
     """The plan as JSON, for people, for the run directory, and for plan_from_json()."""
-    data = asdict(plan) | {"source": str(plan.source), "steps": [step_to_data(step) for step in plan.steps]}
-    return json.dumps({"format": FORMAT} | data, indent=2, ensure_ascii=False) + "\n"
+    data = to_data(plan) | {"steps": [step_to_data(step) for step in plan.steps]}
+    return json.dumps({"format": FORMAT} | data, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def step_to_data(step: Step) -> dict[str, Any]:
     """A step as JSON data: its action under its verb, as in the scenario."""
-    where = step.where
-    return {
-        "number": step.number,
-        VERB_OF[type(step.action)]: asdict(step.action),
-        "expect": step.expect,
-        "where": {"file": str(where.file), "line": where.line, "column": where.column},
-    }
+    rest = {name: value for name, value in to_data(step).items() if name != "action"}
+    return {VERB_OF[type(step.action)]: to_data(step.action)} | rest
 
 
-def plan_from_json(text: str) -> Plan:
-    """Read back what plan_to_json() wrote. Raises UsageError when it is something else."""
+def to_data(value: Any) -> dict[str, Any]:
+    """A dataclass as JSON data, by the keys that it is read back by."""
+    return {key_of(field.type, field.name): plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def plain(value: Any) -> Any:
+    """Anything as JSON data."""
+    if is_dataclass(value):
+        return to_data(value)
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def read_plan(path: Path, kernels: Collection[str] | None = None) -> Plan:
+    """Read a plan.json; kernels: the names of kernels that exist, None: do not check those.
+
+    Raises ScenarioError with everything that is wrong.
+    """
     try:
-        data = json.loads(text)
-        if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
-            raise UsageError(f"this is not a plan of format {FORMAT}: write it anew with 'harness plan'")
-        data["steps"] = tuple(step_from_data(step) for step in data["steps"])
-        data["dmesg"] = tuple(Allowed(**allowed) for allowed in data["dmesg"])
-        return TypeAdapter(Plan).validate_python(data)
-    except (ValidationError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"this plan is damaged: {error}") from error
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise refused(path, unreadable(path, error)) from error
+    except UnicodeDecodeError as error:
+        raise refused(path, "this is not text in UTF-8") from error
+    return plan_from_json(text, path, kernels)
 
 
-def frozen(value: object) -> object:
-    """JSON data as a scenario has it: lists are tuples."""
+def refused(path: Path, message: str, place: str = "") -> ScenarioError:
+    """The error for a plan with one fault."""
+    return ScenarioError([Diagnostic(At(path, 0, 0, place), message)])
+
+
+def plan_from_json(text: str, path: Path, kernels: Collection[str] | None = None) -> Plan:
+    """Read back what plan_to_json() wrote into the file path. Raises ScenarioError."""
+    data = parse(text, path)
+    if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+        raise refused(path, f"this is not a plan of format {FORMAT}: write it anew with 'harness plan'")
+    drafts, faults = read_steps(data.get("steps", ()), path)
+    steps = tuple(draft.step for draft in drafts if draft.step is not None)
+    made, wrong = make_plan(data | {"steps": steps})
+    faults += [Diagnostic(At(path, 0, 0, place_of(loc)), message) for loc, message in wrong]
+    if made is not None:
+        faults += [Diagnostic(*fault) for fault in lint(drafts, (made.carrier,), kernels)]
+        more = check(made, kernels) if not faults else ()
+        faults += [Diagnostic(At(path, 0, 0, place_of(loc)), message) for loc, message in more]
+    if made is None or faults:
+        raise ScenarioError(sorted(dict.fromkeys(faults)))
+    return made
+
+
+def parse(text: str, path: Path) -> Plain:
+    """JSON as a scenario has its values: lists are tuples. Raises ScenarioError."""
+    try:
+        value = frozen(json.loads(text, object_pairs_hook=no_key_twice, parse_int=whole, parse_constant=nan))
+        json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise refused(path, f"this is not JSON from here on ({error.msg})", place) from error
+    except RecursionError as error:
+        raise refused(path, f"nested more than {DEPTH_MAX} levels deep") from error
+    except UnicodeEncodeError as error:
+        raise refused(path, "a half of a surrogate pair: it is no character") from error
+    except ValueError as error:
+        raise refused(path, f"{error}") from error
+    return value
+
+
+def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two equal keys the first would be lost. Raises ValueError."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key '{next(key for key in keys if keys.count(key) > 1)}'")
+    return made
+
+
+def whole(digits: str) -> int:
+    """A whole number; Python converts only some thousand digits. Raises ValueError."""
+    if len(digits) > DIGITS_MAX:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+def nan(word: str) -> None:
+    """What Python takes for a number, and nobody else. Raises ValueError."""
+    raise ValueError(f"'{word}' is no number")
+
+
+def frozen(value: Any, depth: int = 0) -> Plain:
+    """JSON data with tuples for lists. Raises RecursionError for what nobody needs that deep."""
+    if depth > DEPTH_MAX:
+        raise RecursionError
     match value:
         case list():
-            return tuple(frozen(item) for item in value)
+            return tuple(frozen(item, depth + 1) for item in value)
         case dict():
-            return {name: frozen(item) for name, item in value.items()}
-        case _:
-            return value
+            return {name: frozen(item, depth + 1) for name, item in value.items()}
+    scalar: Plain = value
+    return scalar
 
 
-def step_from_data(data: Mapping[str, Any]) -> Step:
-    """Undo step_to_data()."""
-    word = next((word for word in data if word in VERBS), None)
-    if word is None:
-        raise UsageError(f"this plan is damaged: no verb in {dict(data)}")
-    action = TypeAdapter(VERBS[word].kind).validate_python(frozen(data[word]))
-    rest = {name: value for name, value in data.items() if name != word}
-    return TypeAdapter(Step).validate_python(rest | {"action": action})
+def place_of(loc: Loc) -> str:
+    """The path of a value, for people and for jq(1)."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
+
+
+def read_steps(listed: Plain, path: Path) -> tuple[list[Draft], list[Diagnostic]]:
+    """The steps, those that are wrong included, and what is wrong with them."""
+    if not isinstance(listed, tuple) or not listed:
+        message = "a plan needs a list of steps, and this is none"
+        return [], [Diagnostic(At(path, 0, 0, "steps"), message)]
+    drafts: list[Draft] = []
+    faults: list[Diagnostic] = []
+    last = 0
+    for position, value in enumerate(listed):
+        draft, wrong = read_one_step(value, position, path)
+        number = draft.step.number if draft.step else last + 1
+        if number <= last:
+            message = f"step {number} comes after step {last}: numbers rise"
+            wrong.append(Diagnostic(At(path, 0, 0, f"steps[{position}].number"), message))
+        last = number
+        drafts.append(draft)
+        faults += wrong
+    return drafts, faults
+
+
+def read_one_step(value: Plain, position: int, path: Path) -> tuple[Draft, list[Diagnostic]]:
+    """One step, read as one of a scenario, with the number and the place that it has there."""
+    origin = UNKNOWN
+    rest = value
+    if isinstance(value, dict):
+        # What only a plan writes: origins, and null for what a scenario leaves out.
+        rest = {key: without_null(inner) for key, inner in value.items() if inner is not None}
+        origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where")})
+    tree = Tree(path, [])
+    note_places(tree, rest, ("steps", position), origin.where)
+    draft = read_step(rest, position + 1, tree)
+    if not origin.known:
+        message = "a step needs its number, and where it stands: {file: ..., line: ..., column: ...}"
+        tree.fault(tree.where(("steps", position)), message)
+    if draft.step is not None and origin.known:
+        draft = replace(draft, step=replace(draft.step, number=origin.number, where=origin.where))
+    return draft, tree.faults
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a step of a plan stands in its scenario."""
+
+    number: int
+    where: Where
+    known: bool = True
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> "Origin":
+        """What a step says; not known if it says nothing of use."""
+        match value:
+            case {
+                "number": int(number),
+                "where": {"file": str(file), "line": int(line), "column": int(column), **rest},
+            } if number > 0 and not rest:
+                return cls(number, Where(Path(file), line, column))
+        return UNKNOWN
+
+
+UNKNOWN = Origin(1, Where(Path("-"), 0, 0), known=False)
+
+
+def without_null(value: Plain) -> Plain:
+    """The arguments of a verb without those that were left out."""
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+def note_places(tree: Tree, value: Plain, loc: Loc, origin: Where) -> None:
+    """Tell the tree where a value and everything in it is."""
+    tree.values[loc] = At(tree.file, origin.line, origin.column, place_of(loc))
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            note_places(tree, inner, (*loc, key), origin)
+    elif isinstance(value, tuple):
+        for index, inner in enumerate(value):
+            note_places(tree, inner, (*loc, index), origin)
+
+
+def make_plan(data: Mapping[str, Any]) -> tuple[Plan | None, list[Fault]]:
+    """The plan, if every value in it is of the right kind, and what is wrong."""
+    known = {field.name for field in fields(Plan)}
+    wrong: list[Fault] = [
+        ((key,), f"unknown key '{key}' in a plan{nearest(key, known)}") for key in data if key not in known
+    ]
+    try:
+        return TypeAdapter(Plan).validate_python(data), wrong
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            wrong.append((detail["loc"], explain(detail, Plan, "a plan", ())))
+    return None, wrong
+
+
+def check(plan: Plan, kernels: Collection[str] | None) -> Iterator[Fault]:
+    """What is wrong with the values of a plan."""
+    if message := case_problem(plan.case):
+        yield ("case",), message
+    machine = {"memory": plan.machine.memory << 20, "cpus": plan.machine.cpus}
+    try:
+        TypeAdapter(Boot).validate_python(machine)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            yield ("machine", *detail["loc"]), explain(detail, Boot, "a machine", ())
+    texts: dict[Loc, str] = {("summary",): plan.summary, ("cmdline",): plan.cmdline}
+    texts |= {("jumps", index, "cmdline"): jump.cmdline for index, jump in enumerate(plan.jumps)}
+    texts |= {("machine", "cpu"): plan.machine.cpu}
+    bad = [loc for loc, text in texts.items() if not text or "\0" in text]
+    yield from ((loc, "this must be text, without NUL") for loc in bad)
+    if plan.kernel is not None and kernels is not None and plan.kernel not in kernels:
+        yield ("kernel",), f"no kernel '{plan.kernel}'{nearest(plan.kernel, kernels)}"
+    kexecs = [(step.number, step.action.kernel) for step in plan.steps if isinstance(step.action, Kexec)]
+    said = ", ".join(f"{name(kernel)} in step {number}" for number, kernel in kexecs) or "no kernel"
+    if [(jump.step, jump.kernel) for jump in plan.jumps] != kexecs:
+        yield ("jumps",), f"there must be one for each kexec step, and these load {said}"
+    if plan.next_kernels != tuple(dict.fromkeys(kernel for _, kernel in kexecs)):
+        yield ("next_kernels",), f"these must be what the kexec steps load, each once: {said}"
+
+
+def name(kernel: str | None) -> str:
+    """A kernel's name for people."""
+    return kernel or "the default kernel (null)"
+
+
+def case_problem(case: str) -> str | None:
+    """Why a text cannot be the name of a case, which is a folder for its records too."""
+    parts = PurePosixPath(case).parts
+    if not case or any(character < " " or character == "\x7f" for character in case):
+        return "the name of a case is text on one line, such as quickstart[fdbox]"
+    if case != "/".join(parts) or {"/", ".."} & set(parts) or case == ".":
+        return f"'{case}' is no name of a case, such as memfd/holes[luo]: its records would lie elsewhere"
+    if any(len(part.encode()) > NAME_MAX for part in parts):
+        return f"the name of a case has at most {NAME_MAX} bytes between two '/': it is a folder too"
+    return None

@@ -4,7 +4,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Generic, TypeVar
@@ -30,7 +30,7 @@ class Pool(Generic[T, R]):
         self._jobs = jobs
         self._context = multiprocessing.get_context("fork")
 
-    def results(self, items: Sequence[T]) -> Iterator[tuple[T, R | HarnessError]]:
+    def results(self, items: Sequence[T]) -> Generator[tuple[T, R | HarnessError], None, None]:
         """Each item with its result as it is done; a worker that dies leaves a HarnessError in its place."""
         waiting = list(items)
         running: dict[Connection, tuple[T, ForkProcess]] = {}

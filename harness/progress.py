@@ -7,13 +7,29 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as RemainingColumn
 
 LOG_INTERVAL_SECONDS = 15.0
+
+
+class Output(Console):
+    """A console whose reader may leave (`harness run ... | head`): BrokenPipeError, as everywhere else.
+
+    rich would raise SystemExit(1), and 1 is for a bad kernel.
+    """
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Pass it on."""
+        raise BrokenPipeError
+
+
+def say(text: str) -> None:
+    """A line for the user, on standard error."""
+    Output(stderr=True, highlight=False).print(text, soft_wrap=True, markup=False)
 
 
 class Stage(Protocol):
@@ -86,7 +102,7 @@ def duration(seconds: float) -> str:
 @contextlib.contextmanager
 def stage(title: str, total: float | None = None, console: Console | None = None) -> Iterator[Stage]:
     """Show a stage of long work while the context lasts; says at its end how long it took."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or Output(stderr=True, highlight=False)
     start = time.monotonic()
     if console.is_terminal and not os.environ.get("CI"):
         columns = (

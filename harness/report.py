@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An outcome for people: what was proven or broken, the blackout drawn, where everything is."""
 
+import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -51,8 +52,8 @@ def render(outcome: Outcome, plan: Plan) -> str:
     lines += ["", f"  {'logs':<12}{outcome.directory}"]
     if outcome.verdict is not Verdict.PASS:
         tree = dict(outcome.setting).get("tree")
-        option = f"--tree {tree} " if tree else ""
-        lines += [f"  {'again':<12}harness run {option}{outcome.directory / 'plan.json'}"]
+        option = f"--tree {shlex.quote(tree)} " if tree else ""
+        lines += [f"  {'again':<12}harness run {option}{shlex.quote(str(outcome.directory / 'plan.json'))}"]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 """One case from power-on to its outcome: the only entry for the command line, pytest and the gate."""
 
 import json
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,42 +34,84 @@ def run(
 
     at_end: called with the machine after the last step, failed or not, unless the machine is lost.
 
-    Raises UsageError when out has something in it. Never raises for a fault of the kernel; a fault of ours
-    (HarnessError) is an ERROR outcome too. Only what asks us to stop (KeyboardInterrupt) gets through, and
-    then QEMU is gone as well.
+    Raises UsageError when out has something in it, HarnessError when it cannot be written. Never raises for a
+    fault of the kernel; any other fault of ours is an ERROR outcome too. Only what asks us to stop
+    (KeyboardInterrupt) gets through; then QEMU is gone as well, and the outcome says so.
     """
     out = out.absolute()
-    if out.exists() and any(out.iterdir()):
+    check_free(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "plan.json").write_text(plan_to_json(plan), encoding="utf-8")
+        with Events(out / "events.jsonl") as events:
+            evidence = Evidence(events)
+            try:
+                events.emit("start", case=plan.case)
+                _guarded(plan, artifacts, out, evidence, at_end)
+                return _conclude(plan, artifacts, out, evidence)
+            except KeyboardInterrupt:
+                stopped = ("the run was interrupted", "a run to its end", "it was asked to stop")
+                evidence.find(Oracle.MACHINE, *stopped, blame=Blame.HARNESS)
+                _conclude(plan, artifacts, out, evidence)
+                raise
+    except OSError as error:
+        raise HarnessError(f"cannot keep the records of this run in {out}: {error.strerror}") from error
+
+
+def check_free(out: Path) -> None:
+    """Raises UsageError when a run cannot have the folder out for its records: it is in use, or no folder."""
+    try:
+        used = any(out.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{out} cannot be a folder for records: {error.strerror}") from error
+    if used:
         raise UsageError(f"{out} holds another run: name an empty folder, or none")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "plan.json").write_text(plan_to_json(plan), encoding="utf-8")
-    with Events(out / "events.jsonl") as events:
-        evidence = Evidence(events)
-        events.emit("start", case=plan.case)
-        try:
-            absent(plan, artifacts, evidence)
-            if not evidence.findings:
-                _run(plan, artifacts, out, evidence, at_end)
-        except (HarnessError, AgentErrnoError, OSError) as error:
-            evidence.find(Oracle.MACHINE, str(error), "a test", "no test", blame=Blame.HARNESS)
-        except Exception as error:  # noqa: BLE001
-            # A mistake of ours must not pass for a kernel's fault.
-            detail = tuple(traceback.format_exc().splitlines())
-            what = f"a mistake in the harness itself: {error!r}"
-            evidence.find(Oracle.MACHINE, what, "a test", "no test", blame=Blame.HARNESS, detail=detail)
-        missing(plan, evidence)
-        outcome = Outcome(
-            case=plan.case,
-            verdict=judge(evidence.findings),
-            findings=tuple(evidence.findings),
-            proofs=tuple(evidence.proofs),
-            timeline=marks(events.entries),
-            blackouts=blackouts(events.entries),
-            seconds=events.now(),
-            setting=tuple(artifacts.describe(plan).items()),
-            directory=out,
-        )
-        events.emit("verdict", verdict=outcome.verdict)
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder for run directories. Raises UsageError when nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be a folder for records: {error.strerror}") from error
+
+
+def _guarded(
+    plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, at_end: Callable[[Machine], None] | None
+) -> None:
+    """Run the plan; what goes wrong on our side is a finding."""
+    try:
+        absent(plan, artifacts, evidence)
+        if not evidence.findings:
+            _run(plan, artifacts, out, evidence, at_end)
+    except (HarnessError, AgentErrnoError, OSError) as error:
+        evidence.find(Oracle.MACHINE, str(error), "a test", "no test", blame=Blame.HARNESS)
+    except Exception as error:  # noqa: BLE001
+        # A mistake of ours must not pass for a kernel's fault.
+        detail = tuple(traceback.format_exc().splitlines())
+        what = f"a mistake in the harness itself: {error!r}"
+        evidence.find(Oracle.MACHINE, what, "a test", "no test", blame=Blame.HARNESS, detail=detail)
+
+
+def _conclude(plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence) -> Outcome:
+    """Judge what was found, and keep it."""
+    missing(plan, evidence)
+    events = evidence.events
+    outcome = Outcome(
+        case=plan.case,
+        verdict=judge(evidence.findings),
+        findings=tuple(evidence.findings),
+        proofs=tuple(evidence.proofs),
+        timeline=marks(events.entries),
+        blackouts=blackouts(events.entries),
+        seconds=events.now(),
+        setting=tuple(artifacts.describe(plan).items()),
+        directory=out,
+    )
+    events.emit("verdict", verdict=outcome.verdict)
     text = json.dumps(outcome.to_json(), indent=2, default=str) + "\n"
     (out / "outcome.json").write_text(text, encoding="utf-8")
     return outcome

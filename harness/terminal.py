@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An interactive shell in the guest on the user's own terminal."""
+"""A shell in the guest: on the user's own terminal, or with a pipe or file as its script."""
 
 import contextlib
 import os
@@ -10,35 +10,69 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator
+from typing import Any
 
-from harness.vm.machine import Machine
+import paramiko
 
-# Ctrl-D, as a terminal sends it.
-END_OF_INPUT = b"\x04"
+from harness.result import EXIT_CODES, Verdict
+from harness.vm.machine import Machine, MachineLostError
+
+CHUNK = 65536
+LOST = EXIT_CODES[Verdict.ERROR]
 
 
-def interact(machine: Machine) -> None:
-    """Connect the terminal to a shell in the guest until it ends; a pipe as standard input is its script."""
-    columns, lines = shutil.get_terminal_size()
-    channel = machine.open_shell(os.environ.get("TERM", "dumb"), columns, lines)
+def interact(machine: Machine) -> int:
+    """Run a shell in the guest until it ends; its exit status, or LOST when the machine is gone before.
+
+    On a terminal it has one too. Otherwise standard input is its script, which ends where the input ends.
+    """
     stdin = sys.stdin.fileno()
-    sources = [channel, stdin]
-    with _raw(stdin), contextlib.closing(channel):
-        while True:
-            ready, _, _ = select.select(sources, [], [], 0.2)
-            machine.watch()
-            if channel in ready:
-                data = channel.recv(65536)
-                if not data:
-                    return
-                sys.stdout.buffer.write(data)
-                sys.stdout.flush()
+    if os.isatty(stdin):
+        columns, lines = shutil.get_terminal_size()
+        channel = machine.open_shell(os.environ.get("TERM", "dumb"), columns, lines)
+    else:
+        channel = machine.open_script()
+    try:
+        with _raw(stdin), contextlib.closing(channel):
+            return _pump(machine, channel, stdin)
+    except MachineLostError as error:
+        print(f"the machine is gone: {error}", file=sys.stderr)
+        return LOST
+
+
+def _pump(machine: Machine, channel: paramiko.Channel, stdin: int) -> int:
+    """Pass on what is typed and what is printed until the shell has ended and all of it is shown."""
+    channel.setblocking(0)
+    typed: bytes | None = b""
+    while not _show(channel):
+        # What the guest does not take yet is kept, and no more is read: it may be waiting for us to read.
+        sources: list[Any] = [channel] if typed or typed is None else [channel, stdin]
+        ready, _, _ = select.select(sources, [], [], 0.2)
+        machine.watch()
+        if machine.console.generation != machine.generation:
+            print("another kernel is running now: the shell went with the old one", file=sys.stderr)
+            return LOST
+        with contextlib.suppress(OSError):  # the shell has just ended: seen above
             if stdin in ready:
-                typed = os.read(stdin, 4096)
-                if not typed:
-                    sources.remove(stdin)
-                with contextlib.suppress(OSError):  # the shell has just ended: seen above
-                    channel.sendall(typed or END_OF_INPUT)
+                typed = os.read(stdin, CHUNK) or None
+                if typed is None:
+                    channel.shutdown_write()
+            if typed and channel.send_ready():
+                typed = typed[channel.send(typed) :]
+    status = channel.recv_exit_status()
+    return status if status >= 0 else LOST
+
+
+def _show(channel: paramiko.Channel) -> bool:
+    """Show what the guest has printed; whether the shell has ended and that was all."""
+    ended = channel.exit_status_ready() and (channel.eof_received or channel.closed)
+    while channel.recv_ready():
+        sys.stdout.buffer.write(channel.recv(CHUNK))
+    while channel.recv_stderr_ready():
+        sys.stderr.buffer.write(channel.recv_stderr(CHUNK))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return bool(ended)
 
 
 @contextlib.contextmanager

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.build.elf import build_id
 from harness.build.kconfig import check, lost, read_fragments
 from harness.build.make import make, toolchain
@@ -28,7 +26,7 @@ from harness.build.store import Store, key_of, remove
 from harness.build.tree import Synced, check_tree, sync_tree
 from harness.errors import HarnessError
 from harness.proc import run
-from harness.progress import stage
+from harness.progress import say, stage
 
 BUILD = "build-fdbox"
 _FACTS = "kernel.json"
@@ -126,7 +124,7 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
     missing = [f"{patch} does not apply to {tree}: {reason}" for patch, reason in synced.patched.rejected]
     missing += _lost(entry / SOURCE / BUILD / ".config", spec)
     for what in missing:
-        Console(stderr=True, highlight=False).print(f"{what}; what needs it will be skipped", soft_wrap=True)
+        say(f"{what}; what needs it will be skipped")
     return entry
 
 

@@ -12,14 +12,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.build.apt import ETC, PrivateApt, first_error, private_apts
 from harness.build.spec import Debian, KernelSpec, Upstream
 from harness.build.store import Store, disk_is_full
 from harness.errors import HarnessError
 from harness.proc import ProcessError, run
-from harness.progress import stage
+from harness.progress import say, stage
 
 SOURCE = "linux"
 """The source's folder within its store entry."""
@@ -62,10 +60,7 @@ def obtain_source(store: Store, spec: KernelSpec, etc: Path = ETC) -> Source:
     entry = store.obtain("source", name, inputs, lambda draft: _fetch(store, spec, etc, draft))
     origin = Origin(**json.loads((entry / _ORIGIN).read_text()))
     if origin.version != spec.version:
-        Console(stderr=True, highlight=False).print(
-            f"Linux {spec.version} is gone: using {origin.version} instead, from {origin.description}",
-            soft_wrap=True,
-        )
+        say(f"Linux {spec.version} is gone: using {origin.version} instead, from {origin.description}")
     return Source(entry / SOURCE, origin)
 
 

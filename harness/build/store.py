@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.console import Console
 
 from harness.errors import HarnessError
 from harness.proc import ProcessError
+from harness.progress import say
 
 INPUTS = "inputs.json"
 KEY_DIGITS = 16
@@ -81,7 +81,7 @@ class Store:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                Console(stderr=True, highlight=False).print(self._waiting(name), soft_wrap=True)
+                say(self._waiting(name))
                 lock.acquire()
         try:
             yield

@@ -7,12 +7,9 @@ import pytest
 from harness.actions import Kexec
 from harness.build.guest import DESCRIPTION
 from harness.build.image import load_image
-from harness.errors import UsageError
 from harness.kinds import DEFAULT_MODULES, Carrier
 from harness.load import load_text
 from harness.plan import Plan, expand, names, plan
-from harness.planfile import plan_from_json, plan_to_json
-from harness.verbs import VERBS
 
 # Every verb, every key.
 FULL = """\
@@ -50,14 +47,6 @@ def parameters(kernel: str | None) -> tuple[str, ...]:
 
 def plans(text: str, path: str = "x.yaml", kernel: str | None = None) -> list[Plan]:
     return [plan(case, parameters, kernel) for case in expand(load_text(text, Path(path)))]
-
-
-def test_a_plan_survives_json() -> None:
-    (full,) = plans(FULL)
-    assert {type(step.action) for step in full.steps} == {verb.kind for verb in VERBS.values()}
-    again = plan_from_json(plan_to_json(full))
-    assert again == full
-    assert plan_to_json(again) == plan_to_json(full)
 
 
 def test_kernels() -> None:
@@ -135,24 +124,6 @@ def test_cases() -> None:
 )
 def test_names(paths: list[str], expected: list[str]) -> None:
     assert list(names(map(Path, paths)).values()) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "[]", "{}", "null", '{"format": 0}', '{"format": 1}', '{"format": 1, "steps": [{}], "dmesg": []}'],
-)
-def test_what_is_not_a_plan(text: str) -> None:
-    with pytest.raises(UsageError, match=r"this plan is damaged|not a plan"):
-        plan_from_json(text)
-
-
-def test_a_damaged_plan() -> None:
-    (full,) = plans(FULL)
-    text = plan_to_json(full)
-    for good, bad in (('"seal"', '"sael"'), ('"luo"', '"lou"'), ('"number": 1,', '"number": "x",')):
-        assert good in text
-        with pytest.raises(UsageError, match="this plan is damaged"):
-            plan_from_json(text.replace(good, bad))
 
 
 def test_a_plan_is_frozen() -> None:

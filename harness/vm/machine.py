@@ -208,6 +208,15 @@ class Machine:
         except ShellError as error:
             raise self._lost(Loss.SSH, str(error), "a terminal") from error
 
+    def open_script(self) -> paramiko.Channel:
+        """A shell without a terminal: what is sent is its script."""
+        if self._shell is None:
+            raise HarnessError("not connected to the guest")
+        try:
+            return self._shell.channel("exec sh")
+        except ShellError as error:
+            raise self._lost(Loss.SSH, str(error), "a shell") from error
+
     def memory(self, address: int, size: int, scratch: Path) -> bytes:
         """Guest-physical memory as QEMU has it; scratch: a file to pass it through, gone afterwards."""
         try:
