@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -155,8 +155,51 @@ class Qmp(Strictly):
     arguments: Annotated[Mapping[str, Any], Field(description="Its arguments.")] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Damage(Strictly):
+    """Change what is handed to the next kernel, in memory, after the box was sealed."""
+
+    part: Annotated[
+        Literal["root", "directory", "box", "entry", "fd"],
+        Field(
+            description="What is damaged: `entry` is the fd's line in its box, `fd` what its handler wrote."
+        ),
+    ]
+    field: Annotated[Text, Field(description="Field of that part (harness/blob.py): magic, name, phys[0].")]
+    box: Annotated[BoxName | None, Field(description="Name of the box.")] = None
+    fd: Annotated[Text | None, Field(description="Name that the fd has within the box.")] = None
+    value: Annotated[
+        Annotated[Whole, Field(ge=0, lt=1 << 64)] | str | None, Field(description="What it is set to.")
+    ] = None
+    address: Annotated[
+        Literal["scratch", "unpreserved", "beyond", "unaligned", "itself"] | None,
+        Field(
+            description="Or the address of: KHO's scratch; a page that nobody preserved; no memory; the "
+            "middle of the page that is there now; the damaged thing itself."
+        ),
+    ] = None
+    like: Annotated[Text | None, Field(description="Or what that other field of the same part is.")] = None
+    checksum: Annotated[
+        Literal["right", "stale"],
+        Field(description="Whether the checksum is made right again, or left to show the damage."),
+    ] = "right"
+
+
 Action = (
-    CreateBox | DeleteBox | Open | Put | Get | Seal | Unseal | Finish | Kexec | Verify | Close | Ssh | Qmp
+    CreateBox
+    | DeleteBox
+    | Open
+    | Put
+    | Get
+    | Seal
+    | Unseal
+    | Finish
+    | Kexec
+    | Verify
+    | Close
+    | Ssh
+    | Qmp
+    | Damage
 )
 
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import assert_never
 
+from harness import blob
 from harness.actions import (
     Close,
     CreateBox,
+    Damage,
     DeleteBox,
     Finish,
     Get,
@@ -182,10 +184,25 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
         case Kexec(kernel):
             if world.kernels is not None and kernel is not None and kernel not in world.kernels:
                 yield "kernel", f"no kernel '{kernel}'{nearest(kernel, world.kernels)}"
+        case Damage():
+            yield from damage_problems(step.action)
         case Ssh() | Qmp():
             pass
         case _:
             assert_never(step.action)
+
+
+def damage_problems(action: Damage) -> Iterator[Problem]:
+    """What is wrong with a damage, whatever there is to be damaged."""
+    for key, field in (("field", action.field), ("like", action.like)):
+        if field is not None and not blob.known(action.part, field):
+            yield key, f"'{action.part}' has no field '{field}'"
+    if [action.value, action.address, action.like].count(None) != 2:
+        yield "part", "'value', 'address' or 'like': one of them says what is written"
+    if (action.box is None) != (action.part in {"root", "directory"}):
+        yield "part", f"'{action.part}' is {'in' if action.box is None else 'not in'} a box"
+    if (action.fd is None) != (action.part in {"root", "directory", "box"}):
+        yield "part", f"'{action.part}' is {'of' if action.fd is None else 'not of'} an fd"
 
 
 def meant(errno: str) -> str:

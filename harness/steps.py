@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
-from harness import carriers, checks, identity
+from harness import carriers, checks, damage, identity
 from harness.actions import (
     Action,
     Close,
     CreateBox,
+    Damage,
     DeleteBox,
     Finish,
     Get,
@@ -100,7 +101,7 @@ class Executor:
                 return (KINDS[action.kind].op,)
             case Kexec():
                 return ("kexec_load", "kexec")
-            case Verify() | Close() | Ssh() | Qmp():
+            case Verify() | Close() | Ssh() | Qmp() | Damage():
                 return ()
             case _:
                 assert_never(action)
@@ -127,6 +128,8 @@ class Executor:
                 self._ssh(action)
             case Qmp():
                 self._qmp(action)
+            case Damage():
+                self.evidence.prove(Oracle.STEP, f"damaged: {damage.apply(self.machine, action)}")
             case _:
                 assert_never(action)
 

@@ -9,6 +9,7 @@ from harness.actions import (
     Action,
     Close,
     CreateBox,
+    Damage,
     DeleteBox,
     Finish,
     Get,
@@ -76,6 +77,13 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "verify": Verb(Verify, "fd", everywhere("the host compares with its own record"), refusable=()),
         "close": Verb(Close, "fd", everywhere("close(2)"), refusable=()),
         "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), refusable=()),
+        "damage": Verb(
+            Damage,
+            None,
+            {Carrier.FDBOX: "writes to /dev/mem"},
+            "what LUO hands over is LUO's: nothing here knows its layout",
+            refusable=(),
+        ),
         "qmp": Verb(Qmp, "execute", everywhere("a QMP command"), refusable=()),
     }
 )

@@ -9,6 +9,7 @@ from typing import assert_never
 from harness.actions import (
     Close,
     CreateBox,
+    Damage,
     DeleteBox,
     Finish,
     Get,
@@ -103,7 +104,7 @@ def apply(world: World, step: Step) -> None:
             world.gone[fd] = f"was closed in line {line}"
         case Kexec():
             update(world, line)
-        case Verify() | Ssh() | Qmp():
+        case Verify() | Ssh() | Qmp() | Damage():
             pass
         case _:
             assert_never(step.action)

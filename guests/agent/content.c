@@ -149,41 +149,21 @@ int op_read(struct request *rq)
 	return rq->error ? -1 : 0;
 }
 
-/* Bytes decoded in place, or -1. */
-static ssize_t decode_hex(const char *hex, unsigned char *to)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t length = strlen(hex), i;
-
-	if (length % 2 || strspn(hex, digits) != length)
-		return -1;
-	for (i = 0; i < length; i += 2)
-		*to++ = (strchr(digits, hex[i]) - digits) << 4 |
-			(strchr(digits, hex[i + 1]) - digits);
-	return length / 2;
-}
-
 int op_write(struct request *rq)
 {
 	int fd = fds_find(rq, &held, "fd");
-	const char *hex = "";
 	unsigned char *data;
 	u64 offset = 0;
-	ssize_t length, put;
+	size_t length;
+	ssize_t put;
 
-	if (fd < 0 || arg_u64(rq, "offset", &offset) || arg_string(rq, "hex", &hex))
+	if (fd < 0 || arg_u64(rq, "offset", &offset) || arg_hex(rq, "hex", &data, &length))
 		return -1;
-	data = malloc(strlen(hex) / 2 + 1);
-	if (!data)
-		return fail(rq, "malloc");
-	length = decode_hex(hex, data);
-	put = length < 0 ? -1 : pwrite(fd, data, length, offset);
-	if (length < 0)
-		refuse(rq, "'hex' is not an even number of lower-case hex digits");
-	else if (put < 0)
+	put = pwrite(fd, data, length, offset);
+	if (put < 0)
 		fail(rq, "pwrite");
-	else if (put != length)
-		refuse(rq, "only %zd of %zd bytes were written", put, length);
+	else if ((size_t)put != length)
+		refuse(rq, "only %zd of %zu bytes were written", put, length);
 	free(data);
 	return rq->error ? -1 : 0;
 }

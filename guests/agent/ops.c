@@ -30,6 +30,9 @@ const struct op ops[] = {
 	{ "extents", op_extents, "fd" },
 	{ "pages", op_pages, "fd" },
 
+	{ "peek", op_peek, "phys length" },
+	{ "poke", op_poke, "phys hex" },
+
 	{ "fdbox_create", op_fdbox_create, "box" },
 	{ "fdbox_delete", op_fdbox_delete, "box" },
 	{ "fdbox_put", op_fdbox_put, "box fd name" },

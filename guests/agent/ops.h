@@ -36,6 +36,10 @@ int op_write(struct request *rq);
 int op_extents(struct request *rq);
 int op_pages(struct request *rq);
 
+/* physical.c */
+int op_peek(struct request *rq);
+int op_poke(struct request *rq);
+
 /* fdbox.c */
 int op_fdbox_create(struct request *rq);
 int op_fdbox_delete(struct request *rq);

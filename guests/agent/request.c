@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -63,6 +64,26 @@ int arg_int(struct request *rq, const char *name, int *value)
 	if (arg->kind != JSON_INT || arg->number > (arg->negative ? INT_MAX : UINT_MAX))
 		return refuse(rq, "'%s' is not an integer of 32 bits", name);
 	*value = arg->negative ? -(int)arg->number : (int)(unsigned int)arg->number;
+	return 0;
+}
+
+int arg_hex(struct request *rq, const char *name, unsigned char **data, size_t *length)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *hex = "";
+	size_t i;
+
+	if (arg_string(rq, name, &hex))
+		return -1;
+	*length = strlen(hex) / 2;
+	if (strlen(hex) % 2 || strspn(hex, digits) != 2 * *length)
+		return refuse(rq, "'%s' is not an even number of lower-case hex digits", name);
+	*data = malloc(*length + 1);
+	if (!*data)
+		return fail(rq, "malloc");
+	for (i = 0; i < *length; i++)
+		(*data)[i] = (strchr(digits, hex[2 * i]) - digits) << 4 |
+			     (strchr(digits, hex[2 * i + 1]) - digits);
 	return 0;
 }
 

@@ -42,6 +42,8 @@ int arg_string(struct request *rq, const char *name, const char **value);
 int arg_u64(struct request *rq, const char *name, u64 *value);
 /* An int of a system call; negative ones are allowed. */
 int arg_int(struct request *rq, const char *name, int *value);
+/* Bytes, in hex; must be there. The caller frees *data. */
+int arg_hex(struct request *rq, const char *name, unsigned char **data, size_t *length);
 
 /* Handle one line and append the reply, newline included. */
 void request_handle(const char *line, struct buf *reply);

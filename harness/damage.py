@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb `damage`: what FDBox hands to the next kernel, changed behind its back through /dev/mem."""
+
+import struct
+
+from harness import blob, checks
+from harness.actions import Damage
+from harness.errors import HarnessError
+from harness.vm.agent import AgentErrnoError
+from harness.vm.machine import Machine
+
+OUT = "/sys/kernel/debug/kho/out"
+# The running kernel's own code: RAM that no allocator hands out, so nobody can have preserved it.
+FREE = 16 << 20
+# No machine has memory there.
+BEYOND = 1 << 46
+
+
+def apply(machine: Machine, action: Damage) -> str:
+    """Carry out a damage; what was done, in words. Raises HarnessError where there is nothing like that."""
+    try:
+        changes = plan_changes(machine, action)
+    except blob.BlobError as error:
+        raise HarnessError(f"cannot damage that: {error}") from error
+    for change in changes:
+        machine.call("poke", phys=change.address, hex=change.data.hex())
+    return f"{len(changes)} writes, the first at {changes[0].address:#x}"
+
+
+def plan_changes(machine: Machine, action: Damage) -> list[blob.Change]:
+    """What has to be written where."""
+
+    def read(address: int, length: int) -> bytes:
+        try:
+            return bytes.fromhex(machine.call("peek", phys=address, length=length)["hex"])
+        except AgentErrnoError:
+            return b""  # no memory there
+
+    root = needed(machine, f"{OUT}/sub_fdts/fdbox")
+    if action.part == "root":
+        # KHO shows its FDT only in the first generation.
+        address = blob.root_address(needed(machine, f"{OUT}/fdt"))
+        return blob.set_root(address, action.field, value(machine, action, address, blob.ROOT, root))
+    (directory,) = struct.unpack_from("<Q", root, blob.ROOT["directory"][0])
+    target, base = find(read, directory, action)
+    fields = blob.OWN[action.part]
+    new = value(machine, action, target.address, fields, target.room[base:])
+    if blob.has(fields, action.field):
+        target, changes = blob.set_data(target, base, fields, action.field, new)
+    else:
+        target, changes = blob.set_head(target, action.field, new)
+    return changes + (blob.mend(target) if action.checksum == "right" and action.field != "checksum" else [])
+
+
+def find(read: blob.Read, directory: int, action: Damage) -> tuple[blob.Blob, int]:
+    """The blob that an action is about, and where in its data the record starts."""
+    found = blob.read_blob(read, directory)
+    if action.part == "directory":
+        return found, 0
+    box = blob.find_box(read, found, action.box or "")
+    if action.part == "box":
+        return box, 0
+    base = blob.entry(box, action.fd or "")
+    if action.part == "entry":
+        return box, base
+    (address,) = struct.unpack_from("<Q", box.data, base + blob.ENTRY["data"][0])
+    return blob.read_blob(read, address), 0
+
+
+def value(machine: Machine, action: Damage, itself: int, fields: blob.Fields, record: bytes) -> int | str:
+    """What is to be written: a value, an address of a certain sort, or what another field is.
+
+    itself: the address of the blob; fields, record: what can be said of it.
+    """
+    match action.address:
+        case "scratch":
+            return int(needed(machine, f"{OUT}/scratch_phys").split()[-1], 16)
+        case "unpreserved":
+            return FREE
+        case "beyond":
+            return BEYOND
+        case "unaligned":
+            now = blob.value_at(record, blob.place(fields, action.field))
+            return int(now) + 8
+        case "itself":
+            return itself
+    if action.like is not None:
+        return blob.value_at(record, blob.place(fields, action.like))
+    assert action.value is not None
+    return action.value
+
+
+def needed(machine: Machine, path: str) -> bytes:
+    """A file of the guest that must be there."""
+    content = checks.read(machine, path)
+    if content is None:
+        raise HarnessError(f"{path}: not there")
+    return content

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What FDBox hands over, built here by hand as kmod/ does it, and damaged."""
+
+import struct
+
+import pytest
+
+from harness import blob
+
+NAME = struct.Struct("256s")
+
+
+class Memory:
+    """Pages by address."""
+
+    def __init__(self) -> None:
+        self.pages: dict[int, bytearray] = {}
+
+    def read(self, address: int, length: int) -> bytes:
+        page = self.pages.get(address & -blob.PAGE, bytearray())
+        return bytes(page[address % blob.PAGE :][:length])
+
+    def add(self, address: int, magic: int, data: bytes) -> None:
+        """A blob on pages from address on, not in a row."""
+        step = 2 * blob.PAGE
+        right = blob.checksum(magic, 1, len(data), data)
+        head = struct.pack("<QIIQII", 0, magic, 1, len(data), right, 0)
+        stream = bytes(head + data)
+        while True:
+            page = bytearray(blob.PAGE)
+            page[: len(stream[: blob.PAGE])] = stream[: blob.PAGE]
+            self.pages[address] = page
+            if len(stream) <= blob.PAGE:
+                return
+            page[:8] = struct.pack("<Q", address + step)
+            stream = bytes(8) + stream[blob.PAGE :]
+            address += step
+
+    def write(self, changes: list[blob.Change]) -> None:
+        for change in changes:
+            page, start = self.pages[change.address & -blob.PAGE], change.address % blob.PAGE
+            assert start + len(change.data) <= blob.PAGE
+            page[start : start + len(change.data)] = change.data
+
+
+def entry(name: bytes, data: int) -> bytes:
+    return struct.pack("<256s48sQ", name, b"memfd-v1", data)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    made = Memory()
+    fds = b"".join(entry(b"fd%d" % n, 0x70000 + n) for n in range(30))
+    made.add(0x10000, 0x42444246, struct.pack("<256sQ", b"vm0", 30) + fds)
+    made.add(0x50000, 0x44444246, struct.pack("<3Q", 2, 0x999000, 0x10000))
+    return made
+
+
+def find(memory: Memory) -> blob.Blob:
+    return blob.find_box(memory.read, blob.read_blob(memory.read, 0x50000), "vm0")
+
+
+def sound(box: blob.Blob, memory: Memory) -> bool:
+    stored = blob.value_at(memory.read(box.address, blob.PAGE), blob.HEAD["checksum"])
+    return stored == blob.checksum(box.magic, box.version, box.length, box.data)
+
+
+def test_a_box_is_found_past_one_that_cannot_be_read(memory: Memory) -> None:
+    box = find(memory)
+    assert box.pages == (0x10000, 0x12000, 0x14000)
+    assert blob.value_at(box.data, blob.BOX["nr_fds"]) == 30
+    with pytest.raises(blob.BlobError, match="no box 'vm1' is handed over, only vm0"):
+        blob.find_box(memory.read, blob.read_blob(memory.read, 0x50000), "vm1")
+
+
+def test_the_checksum_is_the_kernels() -> None:
+    """crc32_le(~0, ...) as kmod/blob.c calls it, computed bit by bit."""
+    data = b"fdbox" + struct.pack("<IIQ", 1, 2, 5)
+    register = 0xFFFFFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xEDB88320 if register & 1 else 0)
+    assert blob.checksum(1, 2, 5, b"fdbox") == register
+
+
+@pytest.mark.parametrize("number", [0, 11, 12, 29])
+def test_text_over_the_border_of_a_page(memory: Memory, number: int) -> None:
+    box = find(memory)
+    assert sound(box, memory)
+    base = blob.entry(box, f"fd{number}")
+    after, changes = blob.set_data(box, base, blob.ENTRY, "name", "x" * 300)
+    memory.write(changes)
+    assert not sound(find(memory), memory)
+    memory.write(blob.mend(after))
+    damaged = find(memory)
+    assert sound(damaged, memory)
+    assert damaged.data[base : base + 256] == b"x" * 256
+    assert damaged.data[:base] == box.data[:base]
+    assert damaged.data[base + 256 :] == box.data[base + 256 :]
+
+
+@pytest.mark.parametrize(("field", "value"), [("magic", 7), ("version", 2), ("length", 300)])
+def test_the_head_with_its_checksum(memory: Memory, field: str, value: int) -> None:
+    after, changes = blob.set_head(find(memory), field, value)
+    memory.write(changes + blob.mend(after))
+    damaged = find(memory)
+    assert getattr(damaged, field) == value
+    assert sound(damaged, memory)
+
+
+def test_a_loop_ends(memory: Memory) -> None:
+    memory.write(blob.set_head(find(memory), "next", 0x10000)[1])
+    assert find(memory).pages == (0x10000,)
+
+
+def test_elements_of_an_array() -> None:
+    assert blob.place(blob.MEMFD, "phys[2]") == (304 + 32, "Q")
+    assert blob.place(blob.MEMFD, "index[2]") == (312 + 32, "Q")
+    assert blob.known("fd", "index[7]")
+    assert blob.known("fd", "checksum")
+    assert not blob.known("entry", "checksum")
+    assert not blob.known("fd", "index")
+
+
+def test_values_of_the_wrong_kind() -> None:
+    with pytest.raises(blob.BlobError, match="text is needed, not 7"):
+        blob.encode("256s", 7)
+    with pytest.raises(blob.BlobError, match="a number is needed, not 'x'"):
+        blob.encode("Q", "x")
+
+
+def test_the_root_is_in_khos_fdt() -> None:
+    strings = b"compatible\0preserved-data\0blob-size\0"
+
+    def prop(name: int, value: bytes) -> bytes:
+        return struct.pack(">3I", 3, len(value), name) + value + bytes(-len(value) % 4)
+
+    structure = (
+        struct.pack(">I", 1) + bytes(4) + prop(0, b"kho-v4\0")
+        + struct.pack(">I", 1) + b"LUO\0" + prop(11, struct.pack("<Q", 1)) + struct.pack(">I", 2)
+        + struct.pack(">I", 1) + b"fdbox\0\0\0" + prop(26, struct.pack("<Q", 16))
+        + prop(11, struct.pack("<Q", 0x1234567000)) + struct.pack(">3I", 2, 2, 9)
+    )  # fmt: skip
+    head = struct.pack(">4I", 0xD00DFEED, 0, 40, 40 + len(structure)) + bytes(24)
+    assert blob.root_address(head + structure + strings) == 0x1234567000
+    with pytest.raises(blob.BlobError, match="no node fdbox"):
+        blob.root_address((head + structure + strings).replace(b"fdbox", b"other"))
