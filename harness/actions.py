@@ -168,9 +168,7 @@ class Damage(Strictly):
     field: Annotated[Text, Field(description="Field of that part (harness/blob.py): magic, name, phys[0].")]
     box: Annotated[BoxName | None, Field(description="Name of the box.")] = None
     fd: Annotated[Text | None, Field(description="Name that the fd has within the box.")] = None
-    value: Annotated[
-        Annotated[Whole, Field(ge=0, lt=1 << 64)] | str | None, Field(description="What it is set to.")
-    ] = None
+    value: Annotated[Whole | str | None, Field(description="What it is set to.")] = None
     address: Annotated[
         Literal["scratch", "unpreserved", "beyond", "unaligned", "itself"] | None,
         Field(

@@ -221,7 +221,10 @@ def encode(kind: str, value: int | str) -> bytes:
     if isinstance(value, str):
         room = struct.calcsize(kind)
         return value.encode()[:room].ljust(room, b"\0")
-    return struct.pack(f"<{kind}", value)
+    try:
+        return struct.pack(f"<{kind}", value)
+    except struct.error as error:
+        raise BlobError(f"{value} does not fit into {struct.calcsize(kind)} bytes") from error
 
 
 def set_root(address: int, field: str, value: int | str) -> list[Change]:

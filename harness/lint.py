@@ -199,10 +199,12 @@ def damage_problems(action: Damage) -> Iterator[Problem]:
             yield key, f"'{action.part}' has no field '{field}'"
     if [action.value, action.address, action.like].count(None) != 2:
         yield "part", "'value', 'address' or 'like': one of them says what is written"
-    if (action.box is None) != (action.part in {"root", "directory"}):
-        yield "part", f"'{action.part}' is {'in' if action.box is None else 'not in'} a box"
-    if (action.fd is None) != (action.part in {"root", "directory", "box"}):
-        yield "part", f"'{action.part}' is {'of' if action.fd is None else 'not of'} an fd"
+    for key, given, parts in (
+        ("box", action.box, {"box", "entry", "fd"}),
+        ("fd", action.fd, {"entry", "fd"}),
+    ):
+        if (given is not None) != (action.part in parts):
+            yield "part", f"'part: {action.part}' {'has no' if given else 'needs'} '{key}'"
 
 
 def meant(errno: str) -> str:

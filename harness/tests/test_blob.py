@@ -129,6 +129,9 @@ def test_values_of_the_wrong_kind() -> None:
     with pytest.raises(blob.BlobError, match="a number is needed, not 'x'"):
         blob.encode("Q", "x")
 
+    with pytest.raises(blob.BlobError, match="-1 does not fit into 4 bytes"):
+        blob.encode("I", -1)
+
 
 def test_the_root_is_in_khos_fdt() -> None:
     strings = b"compatible\0preserved-data\0blob-size\0"

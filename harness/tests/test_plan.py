@@ -38,6 +38,15 @@ steps:
   - kexec: 7.3.4
   - kexec:
 """
+# What LUO does not have.
+BOX = """\
+summary: what is for boxes only
+steps:
+  - create_box: vm0
+  - damage: {part: box, box: vm0, field: magic, value: 0}
+  - damage: {part: entry, box: vm0, fd: ram, field: name, value: other}
+  - damage: {part: fd, box: vm0, fd: ram, field: "phys[0]", address: scratch, checksum: stale}
+"""
 
 
 def parameters(kernel: str | None) -> tuple[str, ...]:

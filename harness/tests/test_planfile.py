@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.load import load
 from harness.plan import Plan, expand, plan
 from harness.planfile import plan_from_json, plan_to_json
-from harness.tests.test_plan import FULL, plans
+from harness.tests.test_plan import BOX, FULL, plans
 from harness.verbs import VERBS
 
 FILE = Path("/runs/x/plan.json")
@@ -46,11 +46,15 @@ def refusal(text: str) -> str:
 
 
 def test_a_plan_survives_json() -> None:
-    made = full()
-    assert {type(step.action) for step in made.steps} == {verb.kind for verb in VERBS.values()}
-    again = plan_from_json(plan_to_json(made), FILE)
-    assert again == made
-    assert plan_to_json(again) == plan_to_json(made)
+    (box,) = plans(BOX)
+    both = full(), box
+    assert {type(step.action) for made in both for step in made.steps} == {
+        verb.kind for verb in VERBS.values()
+    }
+    for made in both:
+        again = plan_from_json(plan_to_json(made), FILE)
+        assert again == made
+        assert plan_to_json(again) == plan_to_json(made)
 
 
 @pytest.mark.parametrize("path", sorted(QUICKSTART.parent.rglob("*.yaml")), ids=lambda path: path.stem)
