@@ -250,3 +250,30 @@ void fdbox_arrive_more(void)
 	}
 	mutex_unlock(&fdbox_boxes_lock);
 }
+
+/**
+ * fdbox_kind_pending - have fds of a kind arrived that are not files yet?
+ * @kind: the handler's name
+ *
+ * For a handler which must not give away meanwhile what an fd stands for.
+ *
+ * Return: whether there is one.
+ */
+bool fdbox_kind_pending(const char *kind)
+{
+	bool pending = false;
+	unsigned long minor;
+	struct fdbox *box;
+	struct fdbox_fd *fd;
+
+	mutex_lock(&fdbox_boxes_lock);
+	xa_for_each(&fdbox_boxes, minor, box) {
+		mutex_lock(&box->lock);
+		list_for_each_entry(fd, &box->fds, link)
+			pending |= fdbox_fd_pending(fd) && !strcmp(fd->kind, kind);
+		mutex_unlock(&box->lock);
+	}
+	mutex_unlock(&fdbox_boxes_lock);
+	return pending;
+}
+EXPORT_SYMBOL_GPL(fdbox_kind_pending);

@@ -13,7 +13,12 @@
 #include <linux/workqueue.h>
 #include <uapi/vfio_mock.h>
 
+#define VFIO_MOCK_KIND		"vfio-mock-v1"
+
 struct eventfd_ctx;
+struct fdbox_blob_head;
+struct fdbox_file_args;
+struct fdbox_handler;
 struct file;
 struct folio;
 struct inode;
@@ -33,6 +38,12 @@ struct inode;
  * @nr_buffers: its length
  * @tick: writes the counter
  * @opened: an iommufd is bound to it
+ * @preserved: its file is preserved: it keeps its buffers
+ * @frozen: it stands still, for a kexec
+ * @arrived: it belongs to a file from the kernel before this one, which has not
+ *	been bound to an iommufd yet
+ * @travelling: it arrived, and still stands still
+ * @opener: who is making that file
  */
 struct vfio_mock {
 	struct vfio_device vdev;
@@ -48,6 +59,11 @@ struct vfio_mock {
 	unsigned int nr_buffers;
 	struct delayed_work tick;
 	bool opened;
+	bool preserved;
+	bool frozen;
+	bool arrived;
+	bool travelling;
+	struct task_struct *opener;
 };
 
 /**
@@ -72,6 +88,47 @@ struct vfio_mock_dma {
 	struct folio **folios;
 };
 
+/**
+ * struct vfio_mock_ser_buffer - a buffer, serialised
+ * @iova: where the device sees it
+ * @token: the carrier's name for the fd that it is in
+ * @offset: in that file
+ * @length: bytes
+ */
+struct vfio_mock_ser_buffer {
+	u64 iova;
+	u64 token;
+	u64 offset;
+	u64 length;
+};
+
+/**
+ * struct vfio_mock_ser - a device, serialised
+ * @number: which device
+ * @flags: access mode of its file
+ * @generation: registers, as the next four
+ * @control: register
+ * @irq_every: register
+ * @nr_buffers: how many there are
+ * @counter: register
+ * @scratch: registers
+ * @buffers: in the order of mapping
+ */
+struct vfio_mock_ser {
+	u32 number;
+	u32 flags;
+	u32 generation;
+	u32 control;
+	u32 irq_every;
+	u32 nr_buffers;
+	u64 counter;
+	u32 scratch[VFIO_MOCK_NR_SCRATCH];
+	struct vfio_mock_ser_buffer buffers[];
+};
+
+/* vfio_mock_main.c */
+struct vfio_mock *vfio_mock_find(unsigned int number);
+
 /* vfio_mock_device.c */
 struct vfio_mock *vfio_mock_create(struct device *parent, unsigned int number);
 void vfio_mock_destroy(struct vfio_mock *mock);
@@ -91,15 +148,55 @@ void vfio_mock_irq_raise(struct vfio_mock *mock);
 void vfio_mock_irq_disable(struct vfio_mock *mock);
 
 /* vfio_mock_dma.c */
+int vfio_mock_check_access(struct file *file);
 int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 length, u64 iova);
 int vfio_mock_unmap(struct vfio_mock *mock, u64 iova);
 void vfio_mock_unmap_all(struct vfio_mock *mock);
+bool vfio_mock_dma_intact(const struct vfio_mock_dma *dma);
 void vfio_mock_dma_write(struct vfio_mock_dma *dma, u64 value);
 
 /* vfio_mock_tick.c */
 bool vfio_mock_moving(const struct vfio_mock *mock);
 void vfio_mock_update(struct vfio_mock *mock);
 void vfio_mock_tick(struct work_struct *work);
+
+/* vfio_mock_node.c */
+void vfio_mock_guard_node(struct vfio_mock *mock);
+struct vfio_mock *vfio_mock_of_file(struct file *file);
+bool vfio_mock_alone(const struct vfio_mock *mock, unsigned int files);
+bool vfio_mock_abandoned(const struct vfio_mock *mock);
+void vfio_mock_free(struct vfio_mock *mock);
+struct file *vfio_mock_open_node(struct vfio_mock *mock, unsigned int flags);
+int vfio_mock_node_init(void);
+void vfio_mock_node_exit(void);
+
+/* vfio_mock_ser.c */
+struct fdbox_blob_head *vfio_mock_ser_alloc(const struct vfio_mock *mock);
+int vfio_mock_ser_write(struct vfio_mock *mock, struct fdbox_file_args *args);
+struct vfio_mock_ser *vfio_mock_ser_take(phys_addr_t phys);
+int vfio_mock_ser_restore(struct vfio_mock *mock, const struct vfio_mock_ser *ser,
+			  struct fdbox_file_args *args);
+
+/* vfio_mock_handler.c */
+extern struct fdbox_handler vfio_mock_handler;
+
+/* vfio_mock_faults.c */
+enum vfio_mock_op {
+	VFIO_MOCK_CAN_PRESERVE,
+	VFIO_MOCK_PRESERVE,
+	VFIO_MOCK_UNPRESERVE,
+	VFIO_MOCK_FREEZE,
+	VFIO_MOCK_UNFREEZE,
+	VFIO_MOCK_RETRIEVE,
+	VFIO_MOCK_CAN_FINISH,
+	VFIO_MOCK_FINISH,
+	VFIO_MOCK_NR_OPS
+};
+
+int vfio_mock_fault(const struct vfio_mock *mock, enum vfio_mock_op op);
+int vfio_mock_trace(const struct vfio_mock *mock, enum vfio_mock_op op, int result);
+void vfio_mock_faults_init(void);
+void vfio_mock_faults_exit(void);
 
 static inline struct vfio_mock *to_vfio_mock(struct vfio_device *vdev)
 {

@@ -52,7 +52,10 @@ static int vfio_mock_open_device(struct vfio_device *vdev)
 	struct vfio_mock *mock = to_vfio_mock(vdev);
 
 	mutex_lock(&mock->lock);
-	vfio_mock_reset(mock);
+	/* What one arrived with is its user's. */
+	if (!mock->arrived)
+		vfio_mock_reset(mock);
+	mock->arrived = false;
 	mock->opened = true;
 	mutex_unlock(&mock->lock);
 	return 0;
@@ -65,7 +68,7 @@ static void vfio_mock_close_device(struct vfio_device *vdev)
 	mutex_lock(&mock->lock);
 	mock->opened = false;
 	vfio_mock_irq_disable(mock);
-	vfio_mock_reset(mock);
+	vfio_mock_free(mock);
 	mutex_unlock(&mock->lock);
 }
 
@@ -87,10 +90,15 @@ static int device_info(struct vfio_device_info __user *arg)
 
 static int device_reset(struct vfio_mock *mock)
 {
+	int err = -EBUSY;
+
 	mutex_lock(&mock->lock);
-	vfio_mock_reset(mock);
+	if (!mock->preserved) {
+		vfio_mock_reset(mock);
+		err = 0;
+	}
 	mutex_unlock(&mock->lock);
-	return 0;
+	return err;
 }
 
 static int device_map(struct vfio_mock *mock, struct vfio_mock_map __user *arg)
@@ -108,7 +116,9 @@ static int device_map(struct vfio_mock *mock, struct vfio_mock_map __user *arg)
 	if (!file)
 		return -EBADF;
 	mutex_lock(&mock->lock);
-	err = vfio_mock_map(mock, file, map.offset, map.length, map.iova);
+	err = mock->preserved ? -EBUSY : vfio_mock_check_access(file);
+	if (!err)
+		err = vfio_mock_map(mock, file, map.offset, map.length, map.iova);
 	mutex_unlock(&mock->lock);
 	fput(file);
 	return err;
@@ -125,7 +135,7 @@ static int device_unmap(struct vfio_mock *mock, struct vfio_mock_unmap __user *a
 		return -EINVAL;
 
 	mutex_lock(&mock->lock);
-	err = vfio_mock_unmap(mock, unmap.iova);
+	err = mock->preserved ? -EBUSY : vfio_mock_unmap(mock, unmap.iova);
 	mutex_unlock(&mock->lock);
 	return err;
 }
@@ -191,6 +201,7 @@ struct vfio_mock *vfio_mock_create(struct device *parent, unsigned int number)
 		vfio_put_device(&mock->vdev);
 		return ERR_PTR(err);
 	}
+	vfio_mock_guard_node(mock);
 	return mock;
 }
 

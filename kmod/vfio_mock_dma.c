@@ -35,10 +35,14 @@ static int check_range(struct file *file, u64 offset, u64 length, u64 iova)
 	return end <= i_size_read(file_inode(file)) ? 0 : -EINVAL;
 }
 
-static int check_file(struct file *file)
+/**
+ * vfio_mock_check_access - may its user have a device write into a file?
+ * @file: the file
+ *
+ * Return: 0, -EACCES or -EPERM.
+ */
+int vfio_mock_check_access(struct file *file)
 {
-	if (!shmem_file(file) && !is_guest_memfd(file))
-		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EACCES;
 	if (shmem_file(file) &&
@@ -163,7 +167,9 @@ int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 len
 	struct vfio_mock_dma *dma;
 	int err;
 
-	err = check_file(file) ?: check_range(file, offset, length, iova);
+	if (!shmem_file(file) && !is_guest_memfd(file))
+		return -EOPNOTSUPP;
+	err = check_range(file, offset, length, iova);
 	if (err)
 		return err;
 	if (overlaps(mock, iova, length))
@@ -229,6 +235,26 @@ void vfio_mock_unmap_all(struct vfio_mock *mock)
 
 	list_for_each_entry_safe(dma, next, &mock->buffers, link)
 		unmap(mock, dma);
+}
+
+/**
+ * vfio_mock_dma_intact - is a buffer still what it was when it was mapped?
+ * @dma: the buffer
+ *
+ * A file can be cut, or a hole be punched into it, under a buffer. The device
+ * goes on with the memory that the file had.
+ *
+ * Return: whether all of it is still part of the file.
+ */
+bool vfio_mock_dma_intact(const struct vfio_mock_dma *dma)
+{
+	unsigned long i;
+
+	for (i = 0; i < dma->nr_folios; i++) {
+		if (READ_ONCE(dma->folios[i]->mapping) != dma->inode->i_mapping)
+			return false;
+	}
+	return dma->offset + dma->length <= i_size_read(dma->inode);
 }
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <fdbox_handler.h>
 
 #include "vfio_mock.h"
 
@@ -17,6 +18,17 @@ module_param(devices, uint, 0444);
 MODULE_PARM_DESC(devices, "how many devices there are (1 to 64)");
 
 static struct platform_device *parents[VFIO_MOCK_MAX_DEVICES];
+
+/**
+ * vfio_mock_find - find a device by its number
+ * @number: the number
+ *
+ * Return: the device, or NULL.
+ */
+struct vfio_mock *vfio_mock_find(unsigned int number)
+{
+	return number < devices ? platform_get_drvdata(parents[number]) : NULL;
+}
 
 static int vfio_mock_probe(struct platform_device *pdev)
 {
@@ -63,34 +75,58 @@ static int add_device(unsigned int i)
 	return platform_get_drvdata(parent) ? 0 : -ENODEV;
 }
 
-static int __init vfio_mock_init(void)
+static int add_devices(void)
 {
 	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < devices && !err; i++)
+		err = add_device(i);
+	if (err)
+		remove_devices();
+	return err;
+}
+
+static int __init vfio_mock_init(void)
+{
 	int err;
 
 	if (!devices || devices > VFIO_MOCK_MAX_DEVICES)
 		return -EINVAL;
 
-	err = platform_driver_register(&vfio_mock_driver);
+	err = vfio_mock_node_init();
 	if (err)
 		return err;
-
-	for (i = 0; i < devices && !err; i++)
-		err = add_device(i);
+	err = platform_driver_register(&vfio_mock_driver);
 	if (err)
-		goto err_remove;
+		goto err_node;
+	err = add_devices();
+	if (err)
+		goto err_driver;
+
+	vfio_mock_faults_init();
+	err = fdbox_register_handler(&vfio_mock_handler);
+	if (err)
+		goto err_faults;
 	return 0;
 
-err_remove:
+err_faults:
+	vfio_mock_faults_exit();
 	remove_devices();
+err_driver:
 	platform_driver_unregister(&vfio_mock_driver);
+err_node:
+	vfio_mock_node_exit();
 	return err;
 }
 
 static void __exit vfio_mock_exit(void)
 {
+	fdbox_unregister_handler(&vfio_mock_handler);
+	vfio_mock_faults_exit();
 	remove_devices();
 	platform_driver_unregister(&vfio_mock_driver);
+	vfio_mock_node_exit();
 }
 
 module_init(vfio_mock_init);

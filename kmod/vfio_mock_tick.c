@@ -19,16 +19,20 @@ MODULE_PARM_DESC(interval_ms, "milliseconds between two writes of a device into 
  */
 bool vfio_mock_moving(const struct vfio_mock *mock)
 {
-	return (mock->control & VFIO_MOCK_CONTROL_RUN) && !list_empty(&mock->buffers);
+	return (mock->control & VFIO_MOCK_CONTROL_RUN) && !list_empty(&mock->buffers) &&
+	       !mock->frozen && !mock->travelling;
 }
 
 /**
  * vfio_mock_update - start what has become possible
  * @mock: the device, locked
+ *
+ * The VFIO core does not tell a driver when a file is closed that was never
+ * bound: one that arrived is watched.
  */
 void vfio_mock_update(struct vfio_mock *mock)
 {
-	if (vfio_mock_moving(mock))
+	if (vfio_mock_moving(mock) || mock->arrived)
 		schedule_delayed_work(&mock->tick, msecs_to_jiffies(interval_ms));
 }
 
@@ -52,6 +56,8 @@ void vfio_mock_tick(struct work_struct *work)
 	struct vfio_mock *mock = container_of(to_delayed_work(work), struct vfio_mock, tick);
 
 	mutex_lock(&mock->lock);
+	if (vfio_mock_abandoned(mock))
+		vfio_mock_free(mock);
 	if (vfio_mock_moving(mock))
 		count(mock);
 	vfio_mock_update(mock);

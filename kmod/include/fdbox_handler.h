@@ -104,6 +104,8 @@ struct fdbox_handler {
 int fdbox_register_handler(struct fdbox_handler *handler);
 void fdbox_unregister_handler(struct fdbox_handler *handler);
 
+bool fdbox_kind_pending(const char *kind);
+
 int fdbox_token_outgoing(struct fdbox_file_args *args, unsigned long id, u64 *token);
 int fdbox_file_incoming(struct fdbox_file_args *args, u64 token, struct file **file);
 
