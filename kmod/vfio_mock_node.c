@@ -8,10 +8,12 @@
  * are replaced: by some which ask, and then give the file those of the core.
  */
 #include <linux/cdev.h>
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/namei.h>
 #include <linux/path.h>
 #include <linux/sched.h>
 #include <fdbox_handler.h>
@@ -21,7 +23,7 @@
 /* The VFIO core's, which it does not export: what a file of a VFIO device has. */
 static const struct file_operations *vfio_fops;
 
-/* devtmpfs, whatever whoever loads a module may have at /dev. */
+/* For a caller who has no /dev, or something else there. */
 static struct vfsmount *devtmpfs;
 
 /**
@@ -128,6 +130,34 @@ struct vfio_mock *vfio_mock_of_file(struct file *file)
 	return of_inode(inode);
 }
 
+/*
+ * Where users have the node, so that /proc/PID/fd says of the file what it would
+ * say of one that they opened. Found, not opened: it can be anything.
+ */
+static struct file *open_by_path(struct vfio_mock *mock, const char *name, unsigned int flags)
+{
+	struct file *file = ERR_PTR(-ENODEV);
+	struct inode *inode;
+	struct path path;
+	int err;
+
+	err = kern_path(name, 0, &path);
+	if (err)
+		return ERR_PTR(err);
+	inode = d_inode(path.dentry);
+	if (S_ISCHR(inode->i_mode) && inode->i_rdev == mock->vdev.device.devt)
+		file = dentry_open(&path, flags, current_cred());
+	path_put(&path);
+	return file;
+}
+
+static struct file *open_in_devtmpfs(const char *name, unsigned int flags)
+{
+	struct path root = { .mnt = devtmpfs, .dentry = devtmpfs->mnt_root };
+
+	return file_open_root(&root, name, flags, 0);
+}
+
 /**
  * vfio_mock_open_node - open a device for the file that arrives
  * @mock: the device; @opener is current
@@ -137,15 +167,15 @@ struct vfio_mock *vfio_mock_of_file(struct file *file)
  */
 struct file *vfio_mock_open_node(struct vfio_mock *mock, unsigned int flags)
 {
-	struct path root = { .mnt = devtmpfs, .dentry = devtmpfs->mnt_root };
 	struct file *file;
 	char name[64];
 
-	snprintf(name, sizeof(name), "vfio/devices/%s", dev_name(&mock->vdev.device));
-	file = file_open_root(&root, name, flags, 0);
+	snprintf(name, sizeof(name), "/dev/vfio/devices/%s", dev_name(&mock->vdev.device));
+	flags |= O_LARGEFILE;
+	file = open_by_path(mock, name, flags);
 	if (IS_ERR(file))
-		return file;
-	if (vfio_mock_of_file(file) == mock)
+		file = open_in_devtmpfs(name + strlen("/dev/"), flags);
+	if (IS_ERR(file) || vfio_mock_of_file(file) == mock)
 		return file;
 
 	/* Somebody put another node in its place. */
