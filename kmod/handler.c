@@ -108,3 +108,27 @@ void fdbox_unregister_handler(struct fdbox_handler *handler)
 	mutex_unlock(&handlers_lock);
 }
 EXPORT_SYMBOL_GPL(fdbox_unregister_handler);
+
+/**
+ * fdbox_next_luo_handler - go through the kinds that LUO can carry as well
+ * @handler: the one before, still referenced; NULL for the first
+ *
+ * Return: the handler, for fdbox_handler_put() or module_put() of its owner, or
+ * NULL when there are no more.
+ */
+struct fdbox_handler *fdbox_next_luo_handler(struct fdbox_handler *handler)
+{
+	struct fdbox_handler *found = NULL;
+
+	mutex_lock(&handlers_lock);
+	handler = list_prepare_entry(handler, &handlers, link);
+	list_for_each_entry_continue(handler, &handlers, link) {
+		if (handler->luo && try_module_get(handler->ops->owner)) {
+			found = handler;
+			break;
+		}
+	}
+	mutex_unlock(&handlers_lock);
+	return found;
+}
+EXPORT_SYMBOL_GPL(fdbox_next_luo_handler);

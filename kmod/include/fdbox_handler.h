@@ -93,16 +93,22 @@ struct fdbox_file_ops {
  * struct fdbox_handler - a kind of fd
  * @ops: what it does
  * @compatible: its name, with the version of its serialised form
+ * @luo: LUO can carry it as well (fdbox_luo.ko), with the same operations. User
+ *	space keeps its fd between preserve() and the kexec then, and freeze() is
+ *	called in the reboot; an fd that nobody asked for before the end of its
+ *	session is retrieved then, and closed without finish()
  * @link: private to fdbox
  */
 struct fdbox_handler {
 	const struct fdbox_file_ops *ops;
 	const char compatible[FDBOX_KIND_LEN];
+	bool luo;
 	struct list_head link;
 };
 
 int fdbox_register_handler(struct fdbox_handler *handler);
 void fdbox_unregister_handler(struct fdbox_handler *handler);
+struct fdbox_handler *fdbox_next_luo_handler(struct fdbox_handler *handler);
 
 bool fdbox_kind_pending(const char *kind);
 
