@@ -187,18 +187,15 @@ def read_one_step(value: Plain, position: int, path: Path) -> tuple[Draft, list[
     if isinstance(value, dict):
         # What only a plan writes: origins, and null for what a scenario leaves out.
         rest = {key: without_null(inner) for key, inner in value.items() if inner is not None}
-        origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where", "rounds")})
+        origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where")})
     tree = Tree(path, [])
     note_places(tree, rest, ("steps", position), origin.where)
-    draft = read_step(rest, tree, ("steps", position))
+    draft = read_step(rest, position + 1, tree)
     if not origin.known:
         message = "a step needs its number, and where it stands: {file: ..., line: ..., column: ...}"
         tree.fault(tree.where(("steps", position)), message)
-    if draft.step is not None:
-        step = replace(draft.step, number=position + 1)
-        if origin.known:
-            step = replace(step, number=origin.number, where=origin.where, rounds=origin.rounds)
-        draft = replace(draft, step=step)
+    if draft.step is not None and origin.known:
+        draft = replace(draft, step=replace(draft.step, number=origin.number, where=origin.where))
     return draft, tree.faults
 
 
@@ -209,7 +206,6 @@ class Origin:
     number: int
     where: Where
     known: bool = True
-    rounds: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> "Origin":
@@ -218,9 +214,8 @@ class Origin:
             case {
                 "number": int(number),
                 "where": {"file": str(file), "line": int(line), "column": int(column), **rest},
-                "rounds": tuple(rounds),
-            } if number > 0 and not rest and all(isinstance(turn, int) for turn in rounds):
-                return cls(number, Where(Path(file), line, column), rounds=rounds)
+            } if number > 0 and not rest:
+                return cls(number, Where(Path(file), line, column))
         return UNKNOWN
 
 

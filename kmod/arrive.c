@@ -36,7 +36,7 @@ static int add_pending(struct fdbox *box, const struct fdbox_ser_fd *ser)
 		return -ENOMEM;
 	strscpy(fd->kind, ser->kind, sizeof(fd->kind));
 	fd->args.serialized_data = ser->data;
-	list_add_tail(&fd->link, &box->fds);
+	fdbox_fd_add(box, fd);
 	return 0;
 }
 
@@ -44,8 +44,10 @@ static int fill_box(struct fdbox *box, const struct fdbox_ser_fd *ser, u64 nr)
 {
 	int err = 0;
 
-	while (nr-- && !err)
+	while (nr-- && !err) {
 		err = add_pending(box, ser++);
+		cond_resched();
+	}
 	fdbox_number_fds(box);
 	return err;
 }

@@ -88,6 +88,7 @@ struct fdbox *fdbox_box_alloc(const char *name)
 	box->dev.class = &fdbox_class;
 	mutex_init(&box->lock);
 	INIT_LIST_HEAD(&box->fds);
+	hash_init(box->names);
 
 	err = dev_set_name(&box->dev, "%s", name);
 	if (err) {
@@ -138,11 +139,12 @@ void fdbox_box_destroy(struct fdbox *box)
 	struct file *file;
 
 	list_for_each_entry_safe(fd, tmp, &box->fds, link) {
-		list_del(&fd->link);
+		fdbox_fd_del(fd);
 		file = fdbox_fd_disown(fd);
 		if (file)
 			fput(file);
 		kfree(fd);
+		cond_resched();
 	}
 	put_device(&box->dev);
 }

@@ -36,12 +36,10 @@ static int boxdev_release(struct inode *inode, struct file *file)
  * union boxdev_args - what comes with a request
  * @put: of FDBOX_PUT_FD
  * @get: of FDBOX_GET_FD
- * @user: of FDBOX_LIST, which has something to write there
  */
 union boxdev_args {
 	struct fdbox_put_fd put;
 	struct fdbox_get_fd get;
-	struct fdbox_list __user *user;
 };
 
 static int read_put_fd(struct fdbox_put_fd *put, const void __user *arg)
@@ -70,11 +68,9 @@ static int read_args(union boxdev_args *args, unsigned int cmd, void __user *arg
 		return read_put_fd(&args->put, arg);
 	case FDBOX_GET_FD:
 		return read_get_fd(&args->get, arg);
-	case FDBOX_LIST:
-		args->user = arg;
-		return 0;
 	case FDBOX_SEAL:
 	case FDBOX_UNSEAL:
+	case FDBOX_PREPARE:
 		return 0;
 	default:
 		return -ENOTTY;
@@ -91,10 +87,10 @@ static int do_request(struct fdbox *box, unsigned int cmd, const union boxdev_ar
 		return fdbox_put_fd(box, args->put.fd, args->put.name);
 	case FDBOX_GET_FD:
 		return fdbox_get_fd(box, args->get.name);
-	case FDBOX_LIST:
-		return fdbox_list_fds(box, args->user);
 	case FDBOX_SEAL:
 		return fdbox_seal(box);
+	case FDBOX_PREPARE:
+		return fdbox_prepare(box);
 	default:
 		return fdbox_unseal(box);
 	}
@@ -110,11 +106,17 @@ static long boxdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
+	/* Writes to the caller, which may take as long as the caller likes: not locked. */
+	if (cmd == FDBOX_LIST)
+		return fdbox_list_fds(box, (void __user *)arg);
+
 	ret = read_args(&args, cmd, (void __user *)arg);
 	if (ret)
 		return ret;
 
-	mutex_lock(&box->lock);
+	ret = mutex_lock_killable(&box->lock);
+	if (ret)
+		return ret;
 	ret = do_request(box, cmd, &args);
 	mutex_unlock(&box->lock);
 	return ret;

@@ -52,6 +52,7 @@ struct file *fdbox_fd_disown(struct fdbox_fd *fd)
 	if (!file)
 		return NULL;
 
+	fdbox_unprepare_fd(fd);
 	xa_erase(&claimed_ids, handler->ops->get_id(file));
 	fd->args.file = NULL;
 	fd->args.handler = NULL;

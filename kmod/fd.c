@@ -6,6 +6,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/slab.h>
+#include <linux/stringhash.h>
 
 #include "fdbox.h"
 
@@ -22,6 +23,11 @@ int fdbox_check_fd_name(const char *name)
 	return length && length < FDBOX_NAME_LEN ? 0 : -EINVAL;
 }
 
+static u32 hash_name(const char *name)
+{
+	return full_name_hash(NULL, name, strlen(name));
+}
+
 /**
  * fdbox_fd_find - find an fd in a box
  * @box: the box, locked
@@ -33,11 +39,32 @@ struct fdbox_fd *fdbox_fd_find(struct fdbox *box, const char *name)
 {
 	struct fdbox_fd *fd;
 
-	list_for_each_entry(fd, &box->fds, link) {
+	hash_for_each_possible(box->names, fd, by_name, hash_name(name)) {
 		if (!strcmp(fd->name, name))
 			return fd;
 	}
 	return NULL;
+}
+
+/**
+ * fdbox_fd_add - add an fd to a box, behind those that it has
+ * @box: the box, locked, without an fd of that name
+ * @fd: the fd
+ */
+void fdbox_fd_add(struct fdbox *box, struct fdbox_fd *fd)
+{
+	list_add_tail(&fd->link, &box->fds);
+	hash_add(box->names, &fd->by_name, hash_name(fd->name));
+}
+
+/**
+ * fdbox_fd_del - take an fd out of its box
+ * @fd: the fd; its box is locked, or nobody else has it
+ */
+void fdbox_fd_del(struct fdbox_fd *fd)
+{
+	list_del(&fd->link);
+	hash_del(&fd->by_name);
 }
 
 /**
@@ -108,7 +135,7 @@ static int put_file(struct fdbox *box, unsigned int number, struct fdbox_fd *fd,
 		fdbox_fd_disown(fd);
 		return err;
 	}
-	list_add_tail(&fd->link, &box->fds);
+	fdbox_fd_add(box, fd);
 	return 0;
 }
 
@@ -173,7 +200,7 @@ int fdbox_get_fd(struct fdbox *box, const char *name)
 	if (number < 0)
 		return number;
 
-	list_del(&fd->link);
+	fdbox_fd_del(fd);
 	fd_install(number, fdbox_fd_disown(fd));
 	kfree(fd);
 	return number;

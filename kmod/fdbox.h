@@ -9,6 +9,7 @@
 #define _FDBOX_H
 
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 #include <fdbox_handler.h>
@@ -16,16 +17,20 @@
 /**
  * struct fdbox_fd - an fd in a box
  * @link: in the box's list, in the order of putting
+ * @by_name: in the box's table
  * @args: the file and its handler. No file: pending, or lost
  * @number: its place in the box, from fdbox_number_fds()
+ * @prepared: its handler's prepare() was done, and not undone or taken over
  * @seal_error: negative errno with which it refused the last attempt to seal
  * @name: unique in the box
  * @kind: which handler it needs
  */
 struct fdbox_fd {
 	struct list_head link;
+	struct hlist_node by_name;
 	struct fdbox_file_args args;
 	u64 number;
+	bool prepared;
 	int seal_error;
 	char name[FDBOX_NAME_LEN];
 	char kind[FDBOX_KIND_LEN];
@@ -36,6 +41,7 @@ struct fdbox_fd {
  * @dev: its device. Has the only reference count, and the name
  * @lock: protects what follows, and everything in @fds
  * @fds: list of struct fdbox_fd
+ * @names: the same, by name
  * @sealed: nothing may be put in or taken out
  * @deleted: only open files are left of it
  * @blob: its serialised form; NULL while a kexec would not carry the box
@@ -45,6 +51,7 @@ struct fdbox {
 	struct device dev;
 	struct mutex lock;	/* what follows, and all of @fds */
 	struct list_head fds;
+	DECLARE_HASHTABLE(names, 8);
 	bool sealed;
 	bool deleted;
 	struct fdbox_blob_head *blob;
@@ -81,6 +88,8 @@ u64 fdbox_number_fds(struct fdbox *box);
 int fdbox_check_fd_name(const char *name);
 struct fdbox_fd *fdbox_fd_find(struct fdbox *box, const char *name);
 struct fdbox_fd *fdbox_fd_alloc(struct fdbox *box, const char *name);
+void fdbox_fd_add(struct fdbox *box, struct fdbox_fd *fd);
+void fdbox_fd_del(struct fdbox_fd *fd);
 int fdbox_put_fd(struct fdbox *box, unsigned int number, const char *name);
 int fdbox_get_fd(struct fdbox *box, const char *name);
 
@@ -94,6 +103,12 @@ static inline bool fdbox_fd_pending(const struct fdbox_fd *fd)
 {
 	return !fd->args.file && !fd->args.retrieve_status;
 }
+
+/* prepare.c */
+int fdbox_prepare(struct fdbox *box);
+void fdbox_unprepare_fd(struct fdbox_fd *fd);
+int fdbox_prepare_init(void);
+void fdbox_prepare_exit(void);
 
 /* seal.c */
 int fdbox_seal(struct fdbox *box);

@@ -16,13 +16,19 @@ static int __init fdbox_init(void)
 	if (err)
 		goto err_directory;
 
-	err = fdbox_control_init();
+	err = fdbox_prepare_init();
 	if (err)
 		goto err_box;
+
+	err = fdbox_control_init();
+	if (err)
+		goto err_prepare;
 
 	fdbox_arrive();
 	return 0;
 
+err_prepare:
+	fdbox_prepare_exit();
 err_box:
 	fdbox_box_exit();
 err_directory:
@@ -34,6 +40,7 @@ err_directory:
 static void __exit fdbox_exit(void)
 {
 	fdbox_control_exit();
+	fdbox_prepare_exit();
 	fdbox_box_exit();
 	fdbox_directory_exit();
 }

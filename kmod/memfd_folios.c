@@ -5,6 +5,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/vmalloc.h>
 #include <fdbox_handler.h>
@@ -18,8 +19,12 @@
  * A folio that was allocated and never written has no contents yet, only the
  * promise that it reads as zeroes. Keep the promise now.
  */
-static void make_uptodate(struct folio *folio)
+static int make_uptodate(struct folio *folio)
 {
+	/* Broken memory cannot be used by the next kernel, which does not know of it. */
+	if (folio_contain_hwpoisoned_page(folio))
+		return -EHWPOISON;
+
 	folio_lock(folio);
 	if (!folio_test_uptodate(folio)) {
 		folio_zero_range(folio, 0, folio_size(folio));
@@ -29,6 +34,7 @@ static void make_uptodate(struct folio *folio)
 	/* Or reclaim could drop it here, and what travels would be another page. */
 	folio_mark_dirty(folio);
 	folio_unlock(folio);
+	return 0;
 }
 
 /*
@@ -49,8 +55,11 @@ static int pin_run(struct file *file, pgoff_t index, void *entry, struct memfd_p
 		return -EOPNOTSUPP;
 
 	/* What is in swap, as a value in the page cache, makes a run of one. */
-	if (!xa_is_value(entry))
+	if (!xa_is_value(entry)) {
+		rcu_read_lock();
 		next = max(next, page_cache_next_miss(mapping, next, MEMFD_BATCH));
+		rcu_read_unlock();
+	}
 	end = min((loff_t)next << PAGE_SHIFT, size) - 1;
 
 	nr = memfd_pin_folios(file, start, end, pages->folios + pages->nr,
@@ -61,7 +70,11 @@ static int pin_run(struct file *file, pgoff_t index, void *entry, struct memfd_p
 	return 0;
 }
 
-/* Holes stay holes: memfd_pin_folios() would fill them, so it never sees one. */
+/*
+ * Holes stay holes: memfd_pin_folios() would fill them, so it never sees one. A
+ * file in use can get more pages meanwhile than there is @room for: those are left
+ * out.
+ */
 static int pin_all(struct file *file, struct memfd_pages *pages, unsigned long room)
 {
 	struct address_space *mapping = file->f_mapping;
@@ -69,7 +82,10 @@ static int pin_all(struct file *file, struct memfd_pages *pages, unsigned long r
 	void *entry;
 	int err;
 
-	while ((entry = xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT))) {
+	while (pages->nr < room &&
+	       (entry = xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT))) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		err = pin_run(file, index, entry, pages, room);
 		if (err)
 			return err;
@@ -79,16 +95,25 @@ static int pin_all(struct file *file, struct memfd_pages *pages, unsigned long r
 	return 0;
 }
 
+/* With those in swap. */
+static unsigned long count_pages(struct inode *inode)
+{
+	return inode->i_mapping->nrpages + READ_ONCE(SHMEM_I(inode)->swapped);
+}
+
 static int preserve_all(struct memfd_pages *pages)
 {
 	unsigned long i;
 	int err;
 
 	for (i = 0; i < pages->nr; i++) {
-		make_uptodate(pages->folios[i]);
-		err = kho_preserve_folio(pages->folios[i]);
+		err = make_uptodate(pages->folios[i]);
+		if (!err)
+			err = kho_preserve_folio(pages->folios[i]);
 		if (err)
 			goto err_unpreserve;
+		pages->nr_pages += folio_nr_pages(pages->folios[i]);
+		cond_resched();
 	}
 	return 0;
 
@@ -100,20 +125,23 @@ err_unpreserve:
 
 /**
  * memfd_preserve_pages - pin the pages of a memfd, and hand them to KHO
- * @file: the memfd; frozen, nobody else has it open
+ * @file: the memfd, frozen
+ *
+ * Where it is in use holes of it may get pages meanwhile, or later: see
+ * memfd_has_more_pages().
  *
  * Return: the pages, for memfd_unpreserve_pages(), or an ERR_PTR().
  */
 struct memfd_pages *memfd_preserve_pages(struct file *file)
 {
-	struct inode *inode = file_inode(file);
-	unsigned long room = SHMEM_I(inode)->alloced;	/* with those in swap */
+	unsigned long room = count_pages(file_inode(file));
 	struct memfd_pages *pages;
 	int err;
 
 	pages = vmalloc(struct_size(pages, folios, room));
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
+	pages->nr_pages = 0;
 	pages->nr = 0;
 
 	err = pin_all(file, pages, room);
@@ -138,10 +166,24 @@ void memfd_unpreserve_pages(struct memfd_pages *pages)
 {
 	unsigned long i;
 
-	for (i = 0; i < pages->nr; i++)
+	for (i = 0; i < pages->nr; i++) {
 		kho_unpreserve_folio(pages->folios[i]);
-	unpin_folios(pages->folios, pages->nr);
+		unpin_folio(pages->folios[i]);
+		cond_resched();
+	}
 	vfree(pages);
+}
+
+/**
+ * memfd_has_more_pages - has a memfd got pages since it was preserved?
+ * @file: the memfd, frozen all the time, so that it cannot have lost any
+ * @pages: from memfd_preserve_pages()
+ *
+ * Return: whether it has.
+ */
+bool memfd_has_more_pages(struct file *file, const struct memfd_pages *pages)
+{
+	return count_pages(file_inode(file)) != pages->nr_pages;
 }
 
 /**
@@ -157,6 +199,7 @@ void memfd_drop_pages(const struct memfd_ser_folio *ser, u64 nr)
 		folio = fdbox_restore_folio(ser->phys);
 		if (folio)
 			folio_put(folio);
+		cond_resched();
 	}
 }
 

@@ -10,20 +10,29 @@
 
 #include "fdbox.h"
 
-static int preserve_fd(struct fdbox_fd *fd)
+/*
+ * Of what others can still change no snapshot would be right. Beside the box's
+ * own, a reference is an open fd, one on its way through a socket, a mapping, or
+ * another keeper such as the Live Update Orchestrator. With none of these there is
+ * nowhere to get a new one from.
+ */
+static int check_fd(struct fdbox_fd *fd)
 {
 	struct file *file = fd->args.file;
 
 	if (!file)
 		return -EIO;
-	/*
-	 * Of what others can still change no snapshot would be right. Beside the
-	 * box's own, a reference is an open fd, one on its way through a socket, a
-	 * mapping, or another keeper such as the Live Update Orchestrator. With none
-	 * of these there is nowhere to get a new one from.
-	 */
-	if (file_count(file) != 1)
-		return -EBUSY;
+	return file_count(file) == 1 ? 0 : -EBUSY;
+}
+
+static void uncheck_fd(struct fdbox_fd *fd)
+{
+}
+
+static int preserve_fd(struct fdbox_fd *fd)
+{
+	/* The handler takes over what it prepared, also when it refuses. */
+	fd->prepared = false;
 	return fd->args.handler->ops->preserve(&fd->args);
 }
 
@@ -96,6 +105,10 @@ int fdbox_serialise(struct fdbox *box)
 	fdbox_number_fds(box);
 	list_for_each_entry(fd, &box->fds, link)
 		fd->seal_error = 0;
+
+	err = step_all(box, check_fd, uncheck_fd);
+	if (err)
+		return err;
 
 	err = step_all(box, preserve_fd, unpreserve_fd);
 	if (err)

@@ -13,6 +13,7 @@
 int serve(bool foreground);	/* server.c */
 int relay(void);		/* client.c */
 int call_once(const char *request);
+int run_rfc(int count, char **args);	/* rfc.c */
 
 /* Where socket and links are: $AGENT_DIR, or /run. */
 const char *agent_dir(void);

@@ -120,6 +120,11 @@ int op_fdbox_unseal(struct request *rq)
 	return box_call(rq, FDBOX_UNSEAL, NULL, "FDBOX_UNSEAL") < 0 ? -1 : 0;
 }
 
+int op_fdbox_prepare(struct request *rq)
+{
+	return box_call(rq, FDBOX_PREPARE, NULL, "FDBOX_PREPARE") < 0 ? -1 : 0;
+}
+
 static void put_name(struct buf *out, const char *key, const __u8 *name, size_t room)
 {
 	buf_key(out, key);

@@ -21,8 +21,11 @@ int main(int argc, char **argv)
 		return relay();
 	if (!strcmp(command, "call") && argc == 3)
 		return call_once(argv[2]);
+	if (!strcmp(command, "rfc") && argc >= 4)
+		return run_rfc(argc - 2, argv + 2);
 	if (!strcmp(command, "version") && argc == 2)
 		return puts(AGENT_VERSION) < 0;
-	fputs("usage: agent serve [--foreground] | connect | call REQUEST | version\n", stderr);
+	fputs("usage: agent serve [--foreground] | connect | call REQUEST | rfc ... | version\n",
+	      stderr);
 	return 2;
 }

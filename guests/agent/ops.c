@@ -22,17 +22,13 @@ const struct op ops[] = {
 	{ "chown", op_chown, "fd uid gid" },
 	{ "punch", op_punch, "fd offset length" },
 
-	{ "open", op_open, "fd path access?" },
-	{ "pipe", op_pipe, "fd" },
-	{ "socket", op_socket, "fd" },
-	{ "reopen", op_reopen, "fd access" },
-	{ "append", op_append, "fd on" },
-	{ "allocate", op_allocate, "fd offset length" },
-
 	{ "fill", op_fill, "fd seed offset? length?" },
 	{ "digest", op_digest, "fd offset? length? via?" },
 	{ "read", op_read, "fd offset length" },
 	{ "write", op_write, "fd offset hex" },
+
+	{ "mmap", op_mmap, "fd" },
+	{ "munmap", op_munmap, "" },
 
 	{ "extents", op_extents, "fd" },
 	{ "pages", op_pages, "fd" },
@@ -46,7 +42,10 @@ const struct op ops[] = {
 	{ "fdbox_get", op_fdbox_get, "box name fd" },
 	{ "fdbox_seal", op_fdbox_seal, "box" },
 	{ "fdbox_unseal", op_fdbox_unseal, "box" },
+	{ "fdbox_prepare", op_fdbox_prepare, "box" },
 	{ "fdbox_list", op_fdbox_list, "box?" },
+	{ "many_put", op_many_put, "box count width?" },
+	{ "many_get", op_many_get, "box count width?" },
 
 	{ "luo_create", op_luo_create, "session" },
 	{ "luo_retrieve", op_luo_retrieve, "session" },

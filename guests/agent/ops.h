@@ -26,19 +26,15 @@ int op_chmod(struct request *rq);
 int op_chown(struct request *rq);
 int op_punch(struct request *rq);
 
-/* files.c */
-int op_open(struct request *rq);
-int op_pipe(struct request *rq);
-int op_socket(struct request *rq);
-int op_reopen(struct request *rq);
-int op_append(struct request *rq);
-int op_allocate(struct request *rq);
-
 /* content.c */
 int op_fill(struct request *rq);
 int op_digest(struct request *rq);
 int op_read(struct request *rq);
 int op_write(struct request *rq);
+
+/* hold.c */
+int op_mmap(struct request *rq);
+int op_munmap(struct request *rq);
 
 /* extents.c */
 int op_extents(struct request *rq);
@@ -55,7 +51,12 @@ int op_fdbox_put(struct request *rq);
 int op_fdbox_get(struct request *rq);
 int op_fdbox_seal(struct request *rq);
 int op_fdbox_unseal(struct request *rq);
+int op_fdbox_prepare(struct request *rq);
 int op_fdbox_list(struct request *rq);
+
+/* many.c */
+int op_many_put(struct request *rq);
+int op_many_get(struct request *rq);
 
 /* luo.c */
 int op_luo_create(struct request *rq);

@@ -35,7 +35,7 @@ struct fdbox_carrier {
  * @file: the file. Set by retrieve()
  * @serialized_data: address of what travels. Set by preserve(), read by
  *	retrieve() in the next kernel
- * @private_data: for the time between preserve() and unpreserve()
+ * @private_data: the handler's, from prepare() or preserve() until they are undone
  * @carrier: what carries the fd
  * @context: the carrier's
  */
@@ -55,6 +55,11 @@ struct fdbox_file_args {
  * @preserve: hand everything to KHO. All or nothing. The box has the only
  *	reference to the file, and keeps it until unpreserve()
  * @unpreserve: take everything back from KHO
+ * @prepare: optional. Do early what preserve() would take long for. The file
+ *	may be in use, and may change until preserve()
+ * @unprepare: undo prepare(). Needed with it, but not called after preserve(),
+ *	which takes over what was prepared: unpreserve() undoes both, and
+ *	preserve() does when it fails
  * @freeze: optional. All fds of the box are preserved: get the tokens of those
  *	that this one depends on, with fdbox_token_outgoing(), and stop whatever
  *	still moves. May still write into what preserve() made, not enlarge it
@@ -78,6 +83,8 @@ struct fdbox_file_args {
  */
 struct fdbox_file_ops {
 	bool (*can_preserve)(struct fdbox_handler *handler, struct file *file);
+	int (*prepare)(struct fdbox_file_args *args);
+	void (*unprepare)(struct fdbox_file_args *args);
 	int (*preserve)(struct fdbox_file_args *args);
 	void (*unpreserve)(struct fdbox_file_args *args);
 	int (*freeze)(struct fdbox_file_args *args);

@@ -64,6 +64,12 @@ struct fdbox_get_fd {
 /* On both: list what is in it. Argument: struct fdbox_list. */
 #define FDBOX_LIST		_IO(FDBOX_TYPE, FDBOX_BASE + 6)
 
+/*
+ * On a box: do now, while the files in it are still in use, what SEAL would take
+ * long for.
+ */
+#define FDBOX_PREPARE		_IO(FDBOX_TYPE, FDBOX_BASE + 7)
+
 /* State of a box: a set of these. */
 #define FDBOX_BOX_SEALED	0x1	/* closed */
 #define FDBOX_BOX_CARRIED	0x2	/* a kexec now would carry it */
@@ -72,6 +78,7 @@ struct fdbox_get_fd {
 #define FDBOX_FD_HELD		0	/* GET_FD can have it */
 #define FDBOX_FD_PENDING	1	/* arrived; nothing here knows its kind yet */
 #define FDBOX_FD_LOST		2	/* arrived, and could not be restored */
+#define FDBOX_FD_PREPARED	3	/* held, and SEAL will be short */
 
 /**
  * struct fdbox_entry - one box, or one fd of a box
