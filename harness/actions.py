@@ -8,17 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from harness.diagnostic import Where
-from harness.kinds import Kind
-from harness.scalars import BoxName, FdName, List, ModuleChange, Size, Strictly, Text, Whole
-
-
-@dataclass(frozen=True)
-class Fill(Strictly):
-    """What is written into an fd's memory."""
-
-    seed: Annotated[
-        Whole, Field(ge=0, lt=1 << 64, description="Seed of the pattern that fills the whole file.")
-    ]
+from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.scalars import BoxName, FdName, List, ModuleChange, Strictly, Text, Whole
 
 
 @dataclass(frozen=True)
@@ -33,30 +24,6 @@ class DeleteBox(Strictly):
     """Delete a box; what is left in it is released."""
 
     box: Annotated[BoxName, Field(description="Name of the box.")]
-
-
-@dataclass(frozen=True)
-class Open(Strictly):
-    """Create a file, fill its memory, and hold it open under a name."""
-
-    fd: Annotated[FdName, Field(description="Name by which later steps speak of the fd.")]
-    size: Annotated[
-        Size | None, Field(description="Size of the file in bytes, or with K, M, G: 4096, 16M, 2M+1.")
-    ] = None
-    kind: Annotated[Kind, Field(description="Kind of file.")] = Kind.MEMFD
-    fill: Annotated[
-        Fill | None,
-        Field(description="What to write into it; without it the file is one hole, which reads as zeros."),
-    ] = None
-    flags: Annotated[
-        tuple[Text, ...] | None,
-        List,
-        Field(description="Flags of the call that creates it; what is usual for the kind if left out."),
-    ] = None
-    vm: Annotated[
-        FdName | None, Field(description="Name of the open fd of the virtual machine that it belongs to.")
-    ] = None
-    device: Annotated[Text | None, Field(description="Name of the device.")] = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +154,14 @@ Action = (
     CreateBox
     | DeleteBox
     | Open
+    | Change
+    | Guest
+    | Bind
+    | Map
+    | Unmap
+    | Interrupts
+    | Reset
+    | Register
     | Put
     | Get
     | Seal
@@ -209,5 +184,7 @@ class Step:
     # Name of the errno with which it must fail; None: it must succeed.
     expect: str | None
     where: Where
-    # Counts from 1, in the order of the file.
+    # Counts from 1, in the order in which the steps are done.
     number: int
+    # The rounds of the repeats that it is in, the outermost first.
+    rounds: tuple[int, ...] = ()

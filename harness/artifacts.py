@@ -14,6 +14,7 @@ from harness.build.store import Store
 from harness.errors import UsageError
 from harness.kinds import Carrier
 from harness.plan import MachineSpec, Plan
+from harness.scenario import Requires
 from harness.vm.accel import Accel, choose
 
 
@@ -78,6 +79,7 @@ def bare_plan(kernel: str | None) -> Plan:
         cmdline=cmdline,
         jumps=(),
         needed=(),
+        requires=Requires(),
         machine=MachineSpec(),
         steps=(),
         dmesg=(),

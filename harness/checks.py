@@ -9,8 +9,7 @@ from harness import identity, klog, outside
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.evidence import Evidence
-from harness.kinds import Carrier
-from harness.record import PROMISES, Record, properties, runs
+from harness.record import Record
 from harness.result import Blame, Oracle
 from harness.scenario import Allowed
 from harness.vm.agent import AgentErrnoError
@@ -23,51 +22,6 @@ CONSOLE_LAG = 10.0
 CONSOLE_LEVEL = 6
 # guests/init says so.
 MODULE_LOADED = re.compile(r"fdbox-guest: module (\S+): loaded")
-
-
-def look(machine: Machine, record: Record) -> Record:
-    """The record with what the fd is like and where its memory is, now."""
-    stat = machine.call("stat", fd=record.name)
-    extents = machine.call("extents", fd=record.name)
-    frames = runs(machine.call("pages", fd=record.name))
-    return record.seen(properties(stat, extents), frames, machine.generation)
-
-
-def contents(machine: Machine, record: Record, evidence: Evidence) -> None:
-    """Oracle 1: the guest's digest of the fd against the host's own of what was written."""
-    reply = machine.call("digest", fd=record.name)
-    expected = record.digest()
-    if reply["size"] != record.size:
-        evidence.find(
-            Oracle.CONTENTS, f"'{record.name}' has another size", f"{record.size}", f"{reply['size']} bytes"
-        )
-    elif reply["chunks"] != expected:
-        chunk = next(i for i, (a, b) in enumerate(zip(reply["chunks"], expected, strict=True)) if a != b)
-        evidence.find(
-            Oracle.CONTENTS,
-            f"the contents of '{record.name}' changed",
-            f"{describe(record)}: CRC-32 {expected[chunk]} of the MiB at {chunk << 20:#x}",
-            f"CRC-32 {reply['chunks'][chunk]}",
-        )
-    else:
-        evidence.prove(
-            Oracle.CONTENTS, f"'{record.name}': {describe(record)}, read in the guest, byte for byte"
-        )
-
-
-def fidelity(record: Record, now: Record, carrier: Carrier, evidence: Evidence) -> None:
-    """Oracle 1: every promised property of the fd is what it was; each has a finding of its own."""
-    promised = sorted(PROMISES[record.kind, carrier])
-    changed = [p for p in promised if now.properties[p] != record.properties[p]]
-    for name in changed:
-        evidence.find(
-            Oracle.FIDELITY,
-            f"the {name} of '{record.name}' changed",
-            f"{record.properties[name]}",
-            f"{now.properties[name]}",
-        )
-    if not changed:
-        evidence.prove(Oracle.FIDELITY, f"'{record.name}': {', '.join(promised)} as before")
 
 
 class Outside:
@@ -89,14 +43,14 @@ class Outside:
             (area, machine.memory(area.address, area.size, self._out / f"memory.{number}"))
             for number, area in enumerate(outside.ranges(record.frames))
         ]
-        difference = outside.compare(record.frames, memory, record.pages)
+        difference = outside.compare(record.frames, memory, record.contents.read, record.contents.masked)
         pages = sum(run.count for run in record.frames)
         seen = str(difference) if difference else f"{pages} pages in memory"
         if difference or not record.whole:
             evidence.find(
                 Oracle.OUTSIDE,
                 f"the memory of '{record.name}', read from outside, is not what was written",
-                describe(record),
+                str(record.contents),
                 seen,
                 blame=blame,
             )
@@ -115,21 +69,6 @@ class Outside:
             "the page frames that it had before the kexec",
             "the same contents or not, this is other memory",
         )
-
-
-def describe(record: Record) -> str:
-    """What a record's contents are, in words."""
-    if record.seed is None:
-        return f"{size(record.size)} of zeros"
-    return f"{size(record.size)} of the pattern of seed {record.seed}"
-
-
-def size(count: int) -> str:
-    """Bytes for people: '16 MiB', '4097 bytes'."""
-    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if count and count % unit == 0:
-            return f"{count // unit} {name}"
-    return f"{count} bytes"
 
 
 def log(

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.errors import UsageError
 
 # So many valid words can still be listed in a message.
-FEW = 20
+FEW = 40
 
 
 @dataclass(frozen=True, order=True)

@@ -9,13 +9,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from harness.diagnostic import guess, nearest
-from harness.scalars import FD_NAME, MODULE_CHANGE, TAG
+from harness.scalars import FD_NAME, MODULE_CHANGE, TAG, VARIABLE, VERSION
 from harness.scenario import Modifiers
 
 # What a name must look like, in words.
 PATTERNS: Mapping[str, str] = {
     FD_NAME: "no name of an fd: letters, digits, '_', '-', '.', at most 64, the first no '-' or '.'",
     MODULE_CHANGE: "no name of a module: letters, digits, '_' and '-'; a '-' in front leaves one out",
+    VARIABLE: "no name of a variable: capital letters, digits and '_'",
+    VERSION: "no version: numbers with dots, such as '7.3'",
     TAG: "no tag: small letters, digits, '_' and '-'",
 }
 # What a value must be, for pydantic's types of error.

@@ -21,6 +21,10 @@ class Kind(StrEnum):
     VM = "vm"
     GUEST_MEMFD = "guest_memfd"
     VFIO_MOCK = "vfio_mock"
+    # What no carrier takes.
+    FILE = "file"
+    PIPE = "pipe"
+    SOCKET = "socket"
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,10 @@ KINDS: Mapping[Kind, Facts] = MappingProxyType(
             virtualisation=True,
             memory=True,
         ),
-        Kind.VFIO_MOCK: Facts(op="vfio_open", needs=("device",), modules=("iommufd", "vfio", "vfio_mock")),
+        Kind.VFIO_MOCK: Facts(op="vfio_open", takes=("device",), modules=("iommufd", "vfio", "vfio_mock")),
+        Kind.FILE: Facts(op="open", needs=("path",), takes=("access",)),
+        Kind.PIPE: Facts(op="pipe"),
+        Kind.SOCKET: Facts(op="socket"),
     }
 )
 

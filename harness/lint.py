@@ -18,7 +18,6 @@ from harness.actions import (
     Finish,
     Get,
     Kexec,
-    Open,
     Put,
     Qmp,
     Seal,
@@ -29,7 +28,8 @@ from harness.actions import (
 )
 from harness.diagnostic import Where, guess, nearest
 from harness.explain import clause, descriptions
-from harness.kinds import KINDS, Carrier
+from harness.fdactions import Change, Open, Use
+from harness.kinds import KINDS, Carrier, Kind
 from harness.verbs import VERB_OF, VERBS
 from harness.world import Box, BoxState, World, apply, held, update
 
@@ -115,19 +115,14 @@ def resolve(world: World, step: Step) -> tuple[Step, list[Problem]]:
         if box not in world.boxes and box not in world.unknown:
             wrong.append(("box", f"no box '{box}' has been created so far{nearest(box, world.boxes)}"))
             action = replace(action, box=correct(world, box, world.boxes))
-    if isinstance(action, Open) and action.vm is not None:
-        vm, fds = action.vm, {*world.open, *world.gone}
-        if vm not in fds and vm not in world.unknown:
-            wrong.append(("vm", f"no fd '{vm}' has been opened so far{nearest(vm, fds)}"))
-            action = replace(action, vm=correct(world, vm, fds))
-    if isinstance(action, Put | Verify | Close):
-        fd, fds = action.fd, {*world.open, *world.gone}
-        if fd not in fds and fd not in world.unknown:
-            wrong.append(("fd", f"no fd '{fd}' has been opened so far{nearest(fd, fds)}"))
+    for key in VERBS[VERB_OF[type(action)]].fds:
+        fd, fds = getattr(action, key), {*world.open, *world.gone}
+        if fd is not None and fd not in fds and fd not in world.unknown:
+            wrong.append((key, f"no fd '{fd}' has been opened so far{nearest(fd, fds)}"))
             right = correct(world, fd, fds)
             if isinstance(action, Put) and action.name == fd:
                 action = replace(action, name=right)
-            action = replace(action, fd=right)
+            action = replace(action, **{key: right})  # type: ignore[arg-type]
     return replace(step, action=action), wrong
 
 
@@ -149,6 +144,7 @@ def unrefusable(word: str, carrier: Carrier) -> str:
 def problems(world: World, step: Step) -> Iterator[Problem]:
     """What is wrong with a step in the world as it is: names of arguments, each with what is wrong."""
     expected = step.expect is not None
+    yield from fd_problems(world, step)
     match step.action:
         case CreateBox(box):
             if not expected:
@@ -156,7 +152,9 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
         case Open():
             yield from open_problems(world, step.action)
         case Put(box, fd, name):
-            yield from fd_problems(world, fd)
+            kind = world.kinds.get(fd, Kind.MEMFD)
+            if not expected and not KINDS[kind].modules:
+                yield "fd", f"no carrier takes a {kind}: {meant('EOPNOTSUPP')}"
             yield from box_problems(world, step, box, put_problems)
             if (
                 not expected
@@ -179,14 +177,18 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
             yield from box_problems(world, step, box, finish_problems)
         case DeleteBox(box):
             yield from box_problems(world, step, box, no_problems)
-        case Verify(fd) | Close(fd):
-            yield from fd_problems(world, fd)
+        case Change():
+            yield from change_problems(step.action)
+        case Verify(fd):
+            kind = world.kinds.get(fd, Kind.MEMFD)
+            if not KINDS[kind].modules:
+                yield "fd", f"nothing is promised of a {kind}: there is nothing to verify"
         case Kexec(kernel):
             if world.kernels is not None and kernel is not None and kernel not in world.kernels:
                 yield "kernel", f"no kernel '{kernel}'{nearest(kernel, world.kernels)}"
         case Damage():
             yield from damage_problems(step.action)
-        case Ssh() | Qmp():
+        case Use() | Close() | Ssh() | Qmp():
             pass
         case _:
             assert_never(step.action)
@@ -242,14 +244,27 @@ def open_problems(world: World, action: Open) -> Iterator[Problem]:
     for flag in action.flags or ():
         if flag not in facts.flags:
             yield "flags", f"a {action.kind} has no flag '{flag}'{nearest(flag, facts.flags)}"
-    if action.vm is not None:
-        yield from fd_problems(world, action.vm, "vm")
 
 
-def fd_problems(world: World, fd: str, key: str = "fd") -> Iterator[Problem]:
-    """What is wrong with using an fd as an open one; key: the argument that names it."""
-    if fd in world.gone and fd not in world.open and fd not in world.unknown:
-        yield key, f"fd '{fd}' {world.gone[fd]}"
+def change_problems(action: Change) -> Iterator[Problem]:
+    """What is wrong with changing a file."""
+    keys = [field.name for field in fields(Change)[1:]]
+    if all(getattr(action, key) is None for key in keys):
+        yield "fd", f"'change' changes nothing: say what ({', '.join(keys)})"
+
+
+def fd_problems(world: World, step: Step) -> Iterator[Problem]:
+    """What is wrong with using fds as open ones, of some kind."""
+    word = VERB_OF[type(step.action)]
+    for key, kinds in VERBS[word].fds.items():
+        fd = getattr(step.action, key)
+        if fd in world.unknown or fd is None:
+            continue
+        kind = world.kinds.get(fd)
+        if fd in world.gone and fd not in world.open:
+            yield key, f"fd '{fd}' {world.gone[fd]}"
+        elif kinds and kind is not None and kind not in kinds and step.expect is None:
+            yield key, f"'{fd}' is a {kind}, and '{key}' of '{word}' must be a {' or '.join(sorted(kinds))}"
 
 
 def box_problems(

@@ -5,24 +5,28 @@ The file becomes a tree of plain values with places (yamltree.py), pydantic chec
 scenario.py, lint.py checks what the steps mean together. All report into one list: a file is wrong only once.
 """
 
+import functools
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness import matrix
 from harness.actions import Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, guess, nearest
 from harness.explain import descriptions, explain, likely_key
 from harness.kinds import Carrier
 from harness.lint import Draft, lint
-from harness.scenario import Header, Modifiers, Scenario
+from harness.scenario import Header, Modifiers, Repeat, Scenario
 from harness.verbs import VERBS, Verb
 from harness.yamltree import Loc, Plain, Tree, parse
 
 T = TypeVar("T")
+# What a step can begin with.
+WORDS = (*VERBS, "repeat")
 STEPS_HELP = "what is done, in order: steps: [{create_box: vm0}, ...]"
 
 
@@ -65,10 +69,30 @@ def load_text(text: str, path: Path, kernels: Collection[str] | None = None) -> 
         tree.fault(Where(path, 1, 1), "empty file" if tree.value is None else other)
     if not isinstance(tree.value, dict):
         raise ScenarioError(tree.faults)
+    matrix.check(tree)
+    variants: list[Scenario] = []
+    faults = {fault.where: fault for fault in reversed(tree.faults)} if tree.faults else {}
+    several = list(tree.faults)
+    for values in matrix.combinations(tree):
+        one = matrix.variant(tree, values)
+        scenario = load_variant(one, tuple(matrix.word(value) for value in values.values()), kernels)
+        # What is wrong with all of them is wrong once, in the words of the first.
+        several += [fault for fault in one.faults if fault.where not in faults]
+        faults |= {fault.where: fault for fault in one.faults}
+        variants += [scenario] if scenario else []
+    if several:
+        raise ScenarioError(sorted(dict.fromkeys(several)))
+    first, *others = variants
+    return replace(first, steps=(), words=(), variants=tuple(variants)) if others else first
+
+
+def load_variant(tree: Tree, words: tuple[str, ...], kernels: Collection[str] | None) -> Scenario | None:
+    """The scenario of a tree without variables; None, and faults in the tree, if it is wrong."""
+    assert isinstance(tree.value, dict)
     value = dict(tree.value)
     has_steps, listed = "steps" in value, value.pop("steps", None)
     header = validate(Header, value, tree, (), "a scenario", also=("steps",))
-    drafts = read_steps(listed, tree) if has_steps else []
+    drafts = number(read_steps(listed, tree, ("steps",))) if has_steps else []
     if not has_steps and not any(guess(key, ["steps"]) for key in value):
         tree.fault(tree.where_key(()), f"'steps' is missing: {STEPS_HELP}")
     for where, message in lint(drafts, header.carriers if header else carriers_of(value), kernels):
@@ -76,9 +100,9 @@ def load_text(text: str, path: Path, kernels: Collection[str] | None = None) -> 
     if header and kernels is not None and header.kernel is not None and header.kernel not in kernels:
         tree.fault(tree.where(("kernel",)), f"no kernel '{header.kernel}'{nearest(header.kernel, kernels)}")
     if tree.faults or header is None:
-        raise ScenarioError(sorted(dict.fromkeys(tree.faults)))
+        return None
     steps = tuple(draft.step for draft in drafts if draft.step is not None)
-    return Scenario(source=path, steps=steps, **vars(header))
+    return Scenario(source=tree.file, steps=steps, words=words, **vars(header))
 
 
 def unreadable(path: Path, error: OSError) -> str:
@@ -98,19 +122,49 @@ def carriers_of(value: Mapping[str, Plain]) -> tuple[Carrier, ...]:
     return tuple(carrier for carrier in Carrier if carrier in words) or (Carrier.FDBOX,)
 
 
-def read_steps(value: Plain, tree: Tree) -> list[Draft]:
-    """The steps of a scenario, those that are wrong included."""
+def read_steps(value: Plain, tree: Tree, loc: Loc) -> list[Draft]:
+    """The steps in the list at a path, those that are wrong included."""
     if not isinstance(value, tuple):
-        tree.fault(tree.where_key(("steps",)), f"'steps' must be a list, each step with a '- ': {STEPS_HELP}")
+        tree.fault(tree.where_key(loc), f"'steps' must be a list, each step with a '- ': {STEPS_HELP}")
         return []
     if not value:
-        tree.fault(tree.where_key(("steps",)), f"'steps' is empty: {STEPS_HELP}")
-    return [read_step(step, number, tree) for number, step in enumerate(value, 1)]
+        tree.fault(tree.where_key(loc), f"'steps' is empty: {STEPS_HELP}")
+    drafts: list[Draft] = []
+    for index, step in enumerate(value):
+        if isinstance(step, dict) and "repeat" in step:
+            drafts += read_repeat(step, tree, (*loc, index))
+        else:
+            drafts.append(read_step(step, tree, (*loc, index)))
+    return drafts
 
 
-def read_step(value: Plain, number: int, tree: Tree) -> Draft:
+def read_repeat(value: Mapping[str, Plain], tree: Tree, loc: Loc) -> list[Draft]:
+    """The steps of all rounds; of one round, if that is wrong."""
+    drafts: list[Draft] = []
+    for key in value.keys() - {"repeat"}:
+        tree.fault(tree.where_key((*loc, key)), f"'{key}' beside 'repeat': it belongs to the steps in it")
+    repeat = validate(Repeat, value["repeat"], tree, (*loc, "repeat"), "'repeat'")
+    before = len(tree.faults)
+    for turn in range(1, repeat.times + 1 if repeat and len(tree.faults) == before else 1):
+        steps = matrix.substitute(repeat.steps if repeat else (), {matrix.ROUND: turn})
+        for draft in read_steps(steps, tree, (*loc, "repeat", "steps")):
+            step = replace(draft.step, rounds=(turn, *draft.step.rounds)) if draft.step else None
+            drafts.append(replace(draft, step=step))
+        if len(tree.faults) > before:
+            break
+    return drafts
+
+
+def number(drafts: Iterable[Draft]) -> list[Draft]:
+    """Number the steps in the order in which they are done."""
+    return [
+        replace(draft, step=replace(draft.step, number=count)) if draft.step else draft
+        for count, draft in enumerate(drafts, 1)
+    ]
+
+
+def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
     """One step: a verb with its arguments, and modifiers beside it."""
-    loc: Loc = ("steps", number - 1)
     step, word = None, None
     if not isinstance(value, dict):
         tree.fault(tree.where(loc), not_a_step(value))
@@ -128,8 +182,13 @@ def read_step(value: Plain, number: int, tree: Tree) -> Draft:
             "a step",
         )
         if action is not None and modifiers is not None and len(tree.faults) == before:
-            step = Step(action, modifiers.expect, tree.where(loc), number)
-    places = {str(at[-1]): where for at, where in tree.values.items() if at[:2] == loc and len(at) in {3, 4}}
+            step = Step(action, modifiers.expect, tree.where(loc), 0)
+    depth = len(loc)
+    places = {
+        str(at[-1]): where
+        for at, where in tree.values.items()
+        if at[:depth] == loc and len(at) in {depth + 1, depth + 2}
+    }
     return Draft(step, word or guess_verb(value), frozenset(words(value)), tree.where(loc), places)
 
 
@@ -173,7 +232,7 @@ def find_verb(value: Mapping[str, Plain], tree: Tree, loc: Loc) -> str | None:
         if colon and word in VERBS:
             message = f"a space is missing after the ':': '{word}: {rest}'"
         else:
-            message = f"unknown step '{key}'{nearest(key, VERBS)}"
+            message = f"unknown step '{key}'{nearest(key, WORDS)}"
         tree.fault(tree.where_key((*loc, key)), message)
     return None
 
@@ -226,7 +285,7 @@ def validate(
         {key: inner for key, inner in value.items() if key not in empty} if isinstance(value, dict) else value
     )
     try:
-        made = TypeAdapter(kind).validate_python(rest)
+        made: T = adapter(cast(Any, kind)).validate_python(rest)
     except ValidationError as error:
         details = error.errors(include_url=False)
         excused = empty | {likely_key(kind, detail) for detail in details}
@@ -247,6 +306,12 @@ def validate(
     return None if empty else made
 
 
+@functools.cache
+def adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Pydantic's idea of a class; making it takes longer than using it."""
+    return TypeAdapter(kind)
+
+
 def is_misplaced(tree: Tree, loc: Loc, at: Loc) -> bool:
     """Whether a missing argument stands beside its verb, which is reported there."""
-    return len(loc) == 3 and (*loc[:2], at[-1]) in tree.keys
+    return len(loc) > 2 and (*loc[:-1], at[-1]) in tree.keys

@@ -7,13 +7,16 @@ Pure: reading is the machine's (pmemsave), the expectation is the host's.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.record import PAGE, Run
+from harness.pattern import PAGE
+from harness.record import Run
 
 # A pmemsave costs about as much as reading this many pages that nobody needs.
 GAP_PAGES = 512
 
 # Expected bytes of (offset, length) of a file.
 Expected = Callable[[int, int], bytes]
+# Bytes of a file from an offset on, with zeros for those that cannot be expected.
+Masked = Callable[[int, bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,16 @@ def ranges(frames: Iterable[Run]) -> list[Range]:
 
 
 def compare(
-    frames: Iterable[Run], memory: Sequence[tuple[Range, bytes]], expected: Expected
+    frames: Iterable[Run],
+    memory: Sequence[tuple[Range, bytes]],
+    expected: Expected,
+    masked: Masked = lambda _, data: data,
 ) -> Difference | None:
     """The first difference between the frames' memory and the file that they must be, or None."""
     for run in sorted(frames, key=lambda run: run.index):
         address, size = run.pfn * PAGE, run.count * PAGE
-        seen = _cut(memory, address, size)
-        want = expected(run.index * PAGE, size)
+        seen = masked(run.index * PAGE, _cut(memory, address, size))
+        want = masked(run.index * PAGE, expected(run.index * PAGE, size))
         if seen != want:
             at = next(i for i, (a, b) in enumerate(zip(seen, want, strict=True)) if a != b)
             return Difference(run.index * PAGE + at, address + at, want[at], seen[at])

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import modules
-from harness.actions import Kexec, Open, Step
+from harness.actions import Kexec, Step
+from harness.fdactions import Open
 from harness.kinds import DEFAULT_MODULES, KINDS, Carrier, Kind, modules_for
-from harness.scenario import Allowed, Boot, Scenario
+from harness.scenario import Allowed, Boot, Requires, Scenario
 
 # Under TCG an old CPU halves the time of everything: it has less for the kernel to probe and to patch.
 CPU_MODEL = "Nehalem"
@@ -42,6 +43,11 @@ class Case:
     carrier: Carrier
     steps: tuple[Step, ...]
 
+    @property
+    def words(self) -> str:
+        """What tells it from the other cases of its scenario: what is in the brackets of its id."""
+        return ",".join((self.carrier, *self.scenario.words))
+
 
 @dataclass(frozen=True)
 class Jump:
@@ -73,8 +79,9 @@ class Plan:
     cmdline: str
     # One for each kexec step.
     jumps: tuple[Jump, ...]
-    # The modules without which nothing of this can be tested.
+    # The modules without which nothing of this can be tested, and what else is required.
     needed: tuple[str, ...]
+    requires: Requires
     machine: MachineSpec
     # In them every Kexec names its kernel: None is not "the running one" any more, but as for `kernel`.
     steps: tuple[Step, ...]
@@ -109,7 +116,9 @@ def expand(scenario: Scenario, name: str | None = None) -> tuple[Case, ...]:
     """The cases of a scenario, in the order of the file; name: see names()."""
     name = name or names([scenario.source])[scenario.source]
     return tuple(
-        Case(f"{name}[{carrier}]", scenario, carrier, scenario.steps) for carrier in scenario.carriers
+        Case(f"{name}[{','.join((carrier, *one.words))}]", one, carrier, one.steps)
+        for one in scenario.variants or (scenario,)
+        for carrier in one.carriers
     )
 
 
@@ -144,6 +153,7 @@ def plan(case: Case, parameters: Parameters, kernel: str | None = None) -> Plan:
         cmdline=line(first),
         jumps=jumps,
         needed=needed,
+        requires=scenario.requires,
         machine=MachineSpec(boot.memory >> 20, boot.cpus, cpu_model(kinds)),
         steps=steps,
         dmesg=scenario.dmesg,

@@ -187,15 +187,18 @@ def read_one_step(value: Plain, position: int, path: Path) -> tuple[Draft, list[
     if isinstance(value, dict):
         # What only a plan writes: origins, and null for what a scenario leaves out.
         rest = {key: without_null(inner) for key, inner in value.items() if inner is not None}
-        origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where")})
+        origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where", "rounds")})
     tree = Tree(path, [])
     note_places(tree, rest, ("steps", position), origin.where)
-    draft = read_step(rest, position + 1, tree)
+    draft = read_step(rest, tree, ("steps", position))
     if not origin.known:
         message = "a step needs its number, and where it stands: {file: ..., line: ..., column: ...}"
         tree.fault(tree.where(("steps", position)), message)
-    if draft.step is not None and origin.known:
-        draft = replace(draft, step=replace(draft.step, number=origin.number, where=origin.where))
+    if draft.step is not None:
+        step = replace(draft.step, number=position + 1)
+        if origin.known:
+            step = replace(step, number=origin.number, where=origin.where, rounds=origin.rounds)
+        draft = replace(draft, step=step)
     return draft, tree.faults
 
 
@@ -206,6 +209,7 @@ class Origin:
     number: int
     where: Where
     known: bool = True
+    rounds: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> "Origin":
@@ -214,8 +218,9 @@ class Origin:
             case {
                 "number": int(number),
                 "where": {"file": str(file), "line": int(line), "column": int(column), **rest},
-            } if number > 0 and not rest:
-                return cls(number, Where(Path(file), line, column))
+                "rounds": tuple(rounds),
+            } if number > 0 and not rest and all(isinstance(turn, int) for turn in rounds):
+                return cls(number, Where(Path(file), line, column), rounds=rounds)
         return UNKNOWN
 
 

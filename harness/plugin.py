@@ -72,7 +72,7 @@ class ScenarioFile(pytest.File):
         except HarnessError as error:
             raise self.CollectError(str(error)) from error
         for case in expand(scenario):
-            item = CaseItem.from_parent(self, name=case.carrier.value, case=case)
+            item = CaseItem.from_parent(self, name=case.words, case=case)
             # Words for -k. As marks, a tag `xfail` would turn a failure into a pass.
             item.extra_keyword_matches.update(scenario.tags)
             yield item

@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the host remembers of every fd: the guest is the thing under test and is never asked to remember."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
-from harness import pattern
-from harness.kinds import Carrier
-
-PAGE = 4096
-O_ACCMODE = 0o3
-O_APPEND = 0o2000
+from harness.contents import Contents
+from harness.kinds import KINDS, Carrier, Kind
+from harness.pattern import PAGE
 
 
 class Property(StrEnum):
@@ -27,15 +22,42 @@ class Property(StrEnum):
     OWNER = "owner"
     SEALS = "seals"
     HOLES = "holes"
+    # What /proc/PID/fd says that it is.
+    TYPE = "type"
+    # Whether the host can map a guest_memfd, and read what is in it.
+    ACCESSIBLE = "accessibility"
+    # Of a device: what VFIO says about it, and what it says itself.
+    INFORMATION = "information"
+    GENERATION = "generation counter"
+    CONTROL = "control register"
+    REGISTERS = "registers"
+    BUFFERS = "buffers"
 
 
-# What each carrier promises to keep of each kind, besides contents. fdbox: docs/fdbox.md. luo: in the tree,
-# Documentation/mm/memfd_preservation.rst; holes are filled, mode, owner and status flags are not kept.
-PROMISES: Mapping[tuple[str, Carrier], frozenset[Property]] = MappingProxyType(
+MEMFD = frozenset(
     {
-        ("memfd", Carrier.FDBOX): frozenset(Property),
-        ("memfd", Carrier.LUO): frozenset({Property.SIZE, Property.POSITION, Property.SEALS}),
+        *(Property.SIZE, Property.POSITION, Property.ACCESS, Property.APPEND),
+        *(Property.MODE, Property.OWNER, Property.SEALS, Property.HOLES),
     }
+)
+GUEST_MEMFD = frozenset({Property.SIZE, Property.HOLES, Property.TYPE, Property.ACCESSIBLE})
+VFIO_MOCK = frozenset(
+    {
+        *(Property.TYPE, Property.INFORMATION, Property.GENERATION),
+        *(Property.CONTROL, Property.REGISTERS, Property.BUFFERS),
+    }
+)
+# What each carrier promises to keep of each kind, besides contents; of a kind that is not here, nothing.
+# fdbox: docs/fdbox.md. luo: in the tree, Documentation/mm/memfd_preservation.rst; holes are filled, mode,
+# owner and status flags are not kept.
+PROMISES: Mapping[tuple[Kind, Carrier], frozenset[Property]] = MappingProxyType(
+    {
+        (Kind.MEMFD, Carrier.FDBOX): MEMFD,
+        (Kind.MEMFD, Carrier.LUO): frozenset({Property.SIZE, Property.POSITION, Property.SEALS}),
+    }
+    | {(Kind.VM, carrier): frozenset({Property.TYPE}) for carrier in Carrier}
+    | {(Kind.GUEST_MEMFD, carrier): GUEST_MEMFD for carrier in Carrier}
+    | {(Kind.VFIO_MOCK, carrier): VFIO_MOCK for carrier in Carrier}
 )
 
 
@@ -49,14 +71,34 @@ class Run:
 
 
 @dataclass(frozen=True)
+class GuestState:
+    """The guest of a virtual machine when it was run last."""
+
+    # Name of the virtual machine for the agent, when it was started or resumed, and when that was.
+    vm: str
+    generation: int
+    # Its counter, and the state of its CPU in the agent's words.
+    counter: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Dma:
+    """Memory that a device writes into: which fd it was given as, and where."""
+
+    buffer: str
+    offset: int
+    length: int
+    iova: int
+
+
+@dataclass(frozen=True)
 class Record:
     """One fd: what was written into it, what it was like, and where its memory was."""
 
     name: str
-    kind: str
-    size: int
-    # Seed of the pattern in it; None: it was never written.
-    seed: int | None
+    kind: Kind
+    contents: Contents = field(default_factory=Contents)
     # As they were when the host last looked, which is before it went into a box.
     properties: Mapping[Property, object] = field(default_factory=dict)
     frames: tuple[Run, ...] = ()
@@ -64,47 +106,36 @@ class Record:
     generation: int = 0
     # It has been in a box and came out, and nobody has verified it since.
     unverified: bool = False
+    # Of a guest_memfd: whether the host can read it.
+    readable: bool = True
+    # Of a virtual machine.
+    guest: GuestState | None = None
+    # Of a device: the memory that it was given, and its counter when the host last looked.
+    dma: tuple[Dma, ...] = ()
+    counter: int = 0
 
     def seen(
-        self, properties: Mapping[Property, object], frames: tuple[Run, ...], generation: int
+        self,
+        properties: Mapping[Property, object],
+        generation: int,
+        frames: tuple[Run, ...] = (),
+        counter: int = 0,
     ) -> "Record":
         """The same fd after another look."""
-        return replace(self, properties=properties, frames=frames, generation=generation)
+        return replace(self, properties=properties, frames=frames, generation=generation, counter=counter)
+
+    @property
+    def has_contents(self) -> bool:
+        """Whether there are contents that can be looked at."""
+        return KINDS[self.kind].memory and self.readable
 
     @property
     def whole(self) -> bool:
-        """Whether the frames are those of every page; a file that was written has no hole."""
-        indices = [run.index + n for run in self.frames for n in range(run.count)]
-        return self.seed is None or indices == list(range(-(-self.size // PAGE)))
-
-    def pages(self, offset: int, length: int) -> bytes:
-        """What memory must hold from offset on: the contents, and zeros behind the file's end."""
-        inside = max(0, min(length, self.size - offset))
-        contents = bytes(inside) if self.seed is None else pattern.expected(self.seed, offset, inside)
-        return contents.ljust(length, b"\0")
-
-    def digest(self) -> list[str]:
-        """The CRC-32 of each MiB, as the agent's `digest` reports it."""
-        if self.seed is not None:
-            return list(pattern.chunk_crcs(self.seed, 0, self.size))
-        chunks = range(0, self.size, pattern.CHUNK)
-        return [f"{zlib.crc32(bytes(min(pattern.CHUNK, self.size - at))):08x}" for at in chunks]
+        """Whether the frames are those of every page that was written."""
+        indices = {run.index + n for run in self.frames for n in range(run.count)}
+        return self.contents.pages() <= indices
 
 
-def properties(stat: Mapping[str, Any], extents: Mapping[str, Any]) -> dict[Property, object]:
-    """The properties in the agent's replies to `stat` and `extents`."""
-    return {
-        Property.SIZE: stat["size"],
-        Property.POSITION: stat["pos"],
-        Property.ACCESS: ("O_RDONLY", "O_WRONLY", "O_RDWR")[stat["flags"] & O_ACCMODE],
-        Property.APPEND: bool(stat["flags"] & O_APPEND),
-        Property.MODE: f"{stat['mode'] & 0o7777:04o}",
-        Property.OWNER: f"{stat['uid']}:{stat['gid']}",
-        Property.SEALS: stat["seals"],
-        Property.HOLES: [list(extent) for extent in extents["data"]],
-    }
-
-
-def runs(pages: Mapping[str, Any]) -> tuple[Run, ...]:
-    """The page frames in the agent's reply to `pages`."""
-    return tuple(Run(*run) for run in pages["runs"])
+def pages(size: int) -> int:
+    """How many pages so many bytes take."""
+    return -(-size // PAGE)

@@ -72,7 +72,8 @@ def finding_lines(finding: Finding, plan: Plan) -> list[str]:
     lines = []
     step = next((step for step in plan.steps if step.number == finding.step), None)
     if step:
-        lines.append(f"  {step.where}: step {step.number}: {describe_step(step)}")
+        turn = f" (round {'.'.join(map(str, step.rounds))})" if step.rounds else ""
+        lines.append(f"  {step.where}: step {step.number}{turn}: {describe_step(step)}")
     who = {Blame.KERNEL: "", Blame.HARNESS: ": could not test", Blame.NOBODY: ": not tested"}[finding.blame]
     lines += [
         f"  {finding.what}",

@@ -31,6 +31,9 @@ class Oracle(StrEnum):
     OUTSIDE = "outside"
     LOG = "kernel log"
     IDENTITY = "identity"
+    # A device, or the processor of a guest, goes on where it was.
+    DEVICE = "device"
+    GUEST = "guest"
     MACHINE = "machine"
     REQUIREMENT = "requirement"
     EVIDENCE = "evidence"

@@ -4,24 +4,29 @@
 import json
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from harness import checks, identity
+from harness import checks, identity, requirements
 from harness.actions import Kexec, Verify
 from harness.artifacts import Artifacts
+from harness.calls import is_readable
 from harness.errors import HarnessError, UsageError
 from harness.events import Events
 from harness.evidence import Evidence
+from harness.fdactions import Open
+from harness.fds import Fds, StepFailedError
+from harness.kinds import KINDS, Kind
 from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.record import Record
 from harness.result import Blame, Oracle, Outcome, judge
-from harness.steps import Executor, StepFailedError
+from harness.steps import Executor
 from harness.timeline import blackouts, marks
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import HOST_LOSSES, Limits, Machine, MachineLostError, power_on
 from harness.vm.qemu import Hardware
+from harness.world import World, apply
 
 
 def run(
@@ -162,7 +167,8 @@ def _play(
     checks.identify(identity.check_cold(now, build_id), text, evidence)
     outside = checks.Outside(out)
     outside.learn_scratch(machine)
-    executor = Executor(plan, artifacts.kernels, artifacts.loads, machine, evidence, out, outside, now)
+    fds = Fds(plan.carrier, machine, evidence, outside)
+    executor = Executor(plan, artifacts.kernels, artifacts.loads, machine, evidence, out, fds, now)
     try:
         for step in plan.steps:
             executor.step(step)
@@ -170,26 +176,16 @@ def _play(
         evidence.events.emit("stopped", step=evidence.step)
     evidence.step = None
     checks.log_is_whole(machine, evidence, out)
-    unverified(executor.fds.values(), evidence)
+    unverified(fds.open.values(), evidence)
     if at_end:
         at_end(machine)
 
 
 def absent(plan: Plan, artifacts: Artifacts, evidence: Evidence) -> None:
-    """Find the modules that the plan needs and that an incomplete tree of the user's does not give."""
-    for name in dict.fromkeys((plan.kernel, *plan.next_kernels)):
-        kernel = artifacts.kernels[name]
-        lacking = [module for module in plan.needed if module not in artifacts.modules[name]]
-        if lacking and not kernel.complete:
-            reasons = [f"{patch} does not apply: {reason}" for patch, reason in kernel.rejected]
-            reasons += [f"{symbol} cannot be configured" for symbol in kernel.lost]
-            evidence.find(
-                Oracle.REQUIREMENT,
-                f"{', '.join(lacking)} cannot be built for {kernel.release}",
-                "every patch and every option that it needs",
-                "; ".join(reasons),
-                blame=Blame.NOBODY,
-            )
+    """Find what the plan requires and what is not there."""
+    for expected, seen in requirements.unmet(plan, artifacts):
+        what = f"requires {expected}"
+        evidence.find(Oracle.REQUIREMENT, what, expected, seen, blame=Blame.NOBODY)
 
 
 def lost(error: MachineLostError, machine: Machine, evidence: Evidence) -> None:
@@ -226,9 +222,9 @@ def missing(plan: Plan, evidence: Evidence) -> None:
         if not evidence.proven(oracle, generation=generation)
     ]
     lacking += [
-        (f"{Oracle.CONTENTS} of step {step.number} (verify)", live_updates)
-        for step in plan.steps
-        if isinstance(step.action, Verify) and not evidence.proven(Oracle.CONTENTS, step=step.number)
+        (f"{oracle} of step {number} (verify)", live_updates)
+        for number, oracle in verifications(plan)
+        if not evidence.proven(oracle, step=number)
     ]
     for what, generation in lacking:
         evidence.find(
@@ -239,6 +235,20 @@ def missing(plan: Plan, evidence: Evidence) -> None:
             blame=Blame.HARNESS,
             generation=generation,
         )
+
+
+def verifications(plan: Plan) -> Iterator[tuple[int, Oracle]]:
+    """The `verify` steps by number, each with the oracle that must have spoken."""
+    world = World(plan.carrier, None)
+    opens = [step.action for step in plan.steps if isinstance(step.action, Open)]
+    unreadable = {action.fd for action in opens if not is_readable(action)}
+    for step in plan.steps:
+        if isinstance(step.action, Verify):
+            fd = step.action.fd
+            has_contents = KINDS[world.kinds.get(fd, Kind.MEMFD)].memory and fd not in unreadable
+            yield step.number, Oracle.CONTENTS if has_contents else Oracle.FIDELITY
+        if not step.expect:
+            apply(world, step)
 
 
 def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:

@@ -17,9 +17,13 @@ SIZE_PATTERN = r"^[0-9]+[KMG]?([+-][0-9]+[KMG]?)*$"
 SIZE_HELP = "a size is bytes, or a number with K, M or G (powers of 1024), or a sum: 4096, 16M, 2M+1"
 FD_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 MODULE_CHANGE = r"^-?[A-Za-z0-9_][A-Za-z0-9_-]*$"
+VARIABLE = r"^[A-Z][A-Z0-9_]*$"
+VERSION = r"^[0-9]+([.][0-9]+)*$"
 TAG = r"^[a-z0-9][a-z0-9_-]*$"
 MEMORY_MIN, MEMORY_MAX = 256 << 20, 64 << 30
-ERRNOS: frozenset[str] = frozenset(errno.errorcode.values())
+# As the kernel calls them; the C library has second names for some.
+SECOND_NAMES = frozenset({"ENOTSUP", "EWOULDBLOCK", "EDEADLOCK"})
+ERRNOS: frozenset[str] = frozenset(name for name in vars(errno) if name[0] == "E") - SECOND_NAMES
 
 
 def parse_size(value: object) -> int:
@@ -52,6 +56,20 @@ def parse_errno(value: object) -> object:
         raise ValueError(f"{value} is not the name of an errno; did you mean '{errno.errorcode[value]}'?")
     if isinstance(value, str) and value not in ERRNOS:
         raise ValueError(f"'{value}' is not the name of an errno, such as EBUSY{nearest(value, ERRNOS)}")
+    return value
+
+
+def parse_mode(value: object) -> object:
+    """Check a file's permissions. Raises ValueError for what YAML has taken for a decimal number."""
+    if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= 0o777:
+        raise ValueError(f"{value} is decimal: permissions are octal, from 0o000 to 0o777")
+    return value
+
+
+def parse_owner(value: object) -> object:
+    """Check user and group. Raises ValueError."""
+    if not isinstance(value, str) or not re.fullmatch("[0-9]{1,9}:[0-9]{1,9}", value):
+        raise ValueError(f"'{value}' is no owner: user and group as numbers, such as 1000:1000")
     return value
 
 
@@ -95,6 +113,8 @@ Size = Annotated[
         {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SIZE_PATTERN}]}
     ),
 ]
+Mode = Annotated[int, BeforeValidator(parse_mode), Strict()]
+Owner = Annotated[str, BeforeValidator(parse_owner)]
 Whole = Annotated[int, Strict()]
 List = BeforeValidator(one_or_more)
 

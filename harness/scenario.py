@@ -6,9 +6,10 @@ validates against it; the JSON Schema and the manual page are made from the desc
 does I/O or knows YAML.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -16,6 +17,8 @@ from harness.actions import Step
 from harness.kinds import Carrier
 from harness.scalars import (
     TAG,
+    VARIABLE,
+    VERSION,
     List,
     ModuleChange,
     Size,
@@ -72,6 +75,31 @@ class Boot(Strictly):
     ] = ()
 
 
+@dataclass(frozen=True)
+class Requires(Strictly):
+    """Without what a case is skipped."""
+
+    kernel: Annotated[
+        Annotated[str, Field(pattern=VERSION)] | None,
+        Field(description="The oldest kernel, as '7.3'."),
+    ] = None
+    modules: Annotated[tuple[Text, ...], List, Field(description="Modules in the guest image.")] = ()
+    config: Annotated[
+        tuple[Text, ...], List, Field(description="Options of the kernel: HUGETLBFS, or DEBUG_VM=y.")
+    ] = ()
+    memory: Annotated[
+        Size | None, Field(description="Free memory of the host, in bytes, or with K, M, G.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Repeat(Strictly):
+    """Steps that are done several times, as a chain of live updates is."""
+
+    times: Annotated[Whole, Field(ge=1, le=1000, description="How often.")]
+    steps: Annotated[tuple[Any, ...], Field(min_length=1, description="The steps; $ROUND counts from 1.")]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Header(Strictly):
     """Everything in a scenario except its steps."""
@@ -99,6 +127,13 @@ class Header(Strictly):
     boot: Annotated[Boot, Field(description="The machine and its kernel parameters.")] = field(
         default_factory=Boot
     )
+    matrix: Annotated[
+        Mapping[Annotated[str, Field(pattern=VARIABLE)], Annotated[tuple[Any, ...], Field(min_length=1)]],
+        Field(description="Values by name: one case for each combination, in which $NAME is the value."),
+    ] = field(default_factory=dict)
+    requires: Annotated[Requires, Field(description="Without what a case is skipped.")] = field(
+        default_factory=Requires
+    )
     dmesg: Annotated[
         tuple[Allowed, ...], Field(description="Kernel messages that are expected, each with the reason.")
     ] = ()
@@ -110,3 +145,7 @@ class Scenario(Header):
 
     source: Path
     steps: tuple[Step, ...]
+    # The values of the matrix in it, as in the id of its case.
+    words: tuple[str, ...] = ()
+    # One for each combination of the matrix, if there is one; it has no steps of its own then.
+    variants: tuple["Scenario", ...] = ()

@@ -2,11 +2,11 @@
 """Each kind of step, carried out on a machine."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from harness import carriers, checks, damage, identity
+from harness import calls, carriers, checks, damage, identity
 from harness.actions import (
     Action,
     Close,
@@ -16,7 +16,6 @@ from harness.actions import (
     Finish,
     Get,
     Kexec,
-    Open,
     Put,
     Qmp,
     Seal,
@@ -27,18 +26,15 @@ from harness.actions import (
 )
 from harness.build.kernel import Kernel
 from harness.evidence import Evidence
+from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.fds import Fds, StepFailedError
 from harness.kinds import KINDS
 from harness.plan import Plan
-from harness.record import PROMISES, Property, Record
 from harness.result import Blame, Oracle
 from harness.verbs import VERB_OF
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
 from harness.vm.monitor import MonitorError
-
-
-class StepFailedError(Exception):
-    """A step did not do what the scenario says; the finding is in the evidence, later steps make no sense."""
 
 
 @dataclass
@@ -52,10 +48,8 @@ class Executor:
     machine: Machine
     evidence: Evidence
     out: Path
-    outside: checks.Outside
+    fds: Fds
     now: identity.Identity
-    fds: dict[str, Record] = field(default_factory=dict)
-    boxed: dict[tuple[str, str], Record] = field(default_factory=dict)
 
     def step(self, step: Step) -> None:
         """Carry out one step; raises StepFailedError, MachineLostError or HarnessError."""
@@ -99,6 +93,10 @@ class Executor:
                 return (operation[0],) if operation else ()
             case Open():
                 return (KINDS[action.kind].op,)
+            case Change() | Bind() | Map() | Unmap() | Interrupts() | Reset() | Register():
+                return tuple(op for op, _ in calls.operations(action))
+            case Guest():
+                return ("guest_start", "guest_resume", "guest_run")
             case Kexec():
                 return ("kexec_load", "kexec")
             case Verify() | Close() | Ssh() | Qmp() | Damage():
@@ -110,20 +108,23 @@ class Executor:
         action = step.action
         match action:
             case CreateBox() | DeleteBox() | Seal() | Unseal() | Finish():
-                self._carry(action)
+                self.fds.carry(action)
             case Open():
-                self._open(action)
+                self.fds.create(action)
             case Put():
-                self._put(action)
+                self.fds.put(action)
             case Get():
-                self._get(action)
+                self.fds.get(action)
+            case Change() | Bind() | Map() | Unmap() | Interrupts() | Reset() | Register():
+                self.fds.change(action)
+            case Guest():
+                self.fds.run_guest(action)
             case Kexec():
                 self._kexec(step.number)
             case Verify(fd):
-                self._verify(self.fds[fd])
+                self.fds.verify(self.fds.record(fd))
             case Close(fd):
-                self.machine.call("close", fd=fd)
-                del self.fds[fd]
+                self.fds.close(fd)
             case Ssh():
                 self._ssh(action)
             case Qmp():
@@ -132,53 +133,6 @@ class Executor:
                 self.evidence.prove(Oracle.STEP, f"damaged: {damage.apply(self.machine, action)}")
             case _:
                 assert_never(action)
-
-    def _carry(self, action: carriers.BoxAction) -> None:
-        operation = carriers.operation(self.plan.carrier, action)
-        if operation is not None:
-            op, arguments = operation
-            self.machine.call(op, **arguments)
-
-    def _open(self, action: Open) -> None:
-        arguments = {name: getattr(action, name) for name in ("size", "flags", "vm", "device")}
-        given = {name: value for name, value in arguments.items() if value is not None}
-        self.machine.call(KINDS[action.kind].op, fd=action.fd, **given)
-        seed = action.fill.seed if action.fill else None
-        if seed is not None:
-            self.machine.call("fill", fd=action.fd, seed=seed)
-        self.fds[action.fd] = Record(action.fd, action.kind, action.size or 0, seed)
-
-    def _put(self, action: Put) -> None:
-        """Look at the fd for the last time before it leaves: this is what it must be when it is back."""
-        record = self.fds[action.fd]
-        if record.unverified:
-            self._verify(record)
-        now = checks.look(self.machine, record)
-        # A difference here is our own: we could not read memory that nothing has touched yet.
-        self.outside.check(self.machine, now, self.evidence, Blame.HARNESS)
-        self._carry(action)
-        del self.fds[action.fd]
-        self.boxed[action.box, action.name] = replace(now, unverified=False)
-
-    def _get(self, action: Get) -> None:
-        self._carry(action)
-        record = self.boxed.pop((action.box, action.name), None)
-        if record is not None:  # else the kernel made one up, and the step must fail
-            self.fds[action.fd] = replace(record, name=action.fd, unverified=True)
-
-    def _verify(self, record: Record) -> None:
-        found = len(self.evidence.findings)
-        checks.contents(self.machine, record, self.evidence)
-        if record.properties:
-            now = checks.look(self.machine, record)
-            checks.fidelity(record, now, self.plan.carrier, self.evidence)
-            self.outside.check(self.machine, now, self.evidence, Blame.KERNEL)
-            if record.generation < now.generation:
-                holes_stay = Property.HOLES in PROMISES[record.kind, self.plan.carrier]
-                self.outside.in_place(record, now, holes_stay, self.evidence)
-        if len(self.evidence.findings) > found:
-            raise StepFailedError
-        self.fds[record.name] = replace(record, unverified=False)
 
     def _kexec(self, number: int) -> None:
         jump = next(jump for jump in self.plan.jumps if jump.step == number)
@@ -190,7 +144,7 @@ class Executor:
         before, hello = self.now, self.machine.jump()
         self.evidence.generation = self.machine.generation
         # Open fds and unsealed boxes ended with the kernel that held them.
-        self.fds.clear()
+        self.fds.end()
         for module, said in checks.missing_modules(self.machine, self.loads(jump.kernel, jump.cmdline)):
             what = f"{module} did not load in the next kernel"
             self.evidence.find(Oracle.MACHINE, what, "init says: loaded", "it does not", detail=said)

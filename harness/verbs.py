@@ -2,7 +2,7 @@
 """The vocabulary: each verb of the language, and what it stands for on each carrier."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from harness.actions import (
@@ -14,7 +14,6 @@ from harness.actions import (
     Finish,
     Get,
     Kexec,
-    Open,
     Put,
     Qmp,
     Seal,
@@ -22,7 +21,8 @@ from harness.actions import (
     Unseal,
     Verify,
 )
-from harness.kinds import Carrier
+from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.kinds import Carrier, Kind
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Verb:
     means: Mapping[Carrier, str]
     # Why a carrier does not have it, and what to write there.
     instead: str = ""
+    # Its keys that name open fds, and the kinds that these may be; none: any.
+    fds: Mapping[str, Collection[Kind]] = field(default_factory=dict)
     # The carriers on which it is a call into the kernel under test, so that `expect: ERRNO` makes sense.
     refusable: Collection[Carrier] = frozenset(Carrier)
 
@@ -51,13 +53,28 @@ def each(fdbox: str, luo: str) -> Mapping[Carrier, str]:
     return {Carrier.FDBOX: fdbox, Carrier.LUO: luo}
 
 
+COMPARED = "the host compares with its own record"
+FD: Mapping[str, Collection[Kind]] = {"fd": ()}
+DEVICE: Mapping[str, Collection[Kind]] = {"fd": {Kind.VFIO_MOCK}}
+VM: Collection[Kind] = {Kind.VM}
+
 # The whole vocabulary, by the word that the YAML file has.
 VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "create_box": Verb(CreateBox, "box", each("FDBOX_CREATE_BOX", "LIVEUPDATE_IOCTL_CREATE_SESSION")),
         "delete_box": Verb(DeleteBox, "box", each("FDBOX_DELETE_BOX", "close of the session")),
-        "open": Verb(Open, None, everywhere("memfd_create(2)")),
-        "put": Verb(Put, None, each("FDBOX_PUT_FD", "LIVEUPDATE_SESSION_PRESERVE_FD, then close of the fd")),
+        "open": Verb(Open, None, everywhere("memfd_create(2), or what it is for the kind"), fds={"vm": VM}),
+        "change": Verb(Change, None, everywhere("ftruncate(2), fcntl(2), ..."), fds=FD),
+        "guest": Verb(Guest, None, everywhere("KVM_RUN"), fds={"vm": VM, "memory": {Kind.GUEST_MEMFD}}),
+        "bind": Verb(Bind, "fd", everywhere("VFIO_DEVICE_BIND_IOMMUFD"), fds=DEVICE),
+        "map": Verb(Map, None, everywhere("VFIO_MOCK_MAP"), fds={**DEVICE, "buffer": ()}),
+        "unmap": Verb(Unmap, "fd", everywhere("VFIO_MOCK_UNMAP"), fds=DEVICE),
+        "interrupts": Verb(Interrupts, "fd", everywhere("VFIO_DEVICE_SET_IRQS"), fds=DEVICE),
+        "reset": Verb(Reset, "fd", everywhere("VFIO_DEVICE_RESET"), fds=DEVICE),
+        "register": Verb(Register, None, everywhere("a write to the device's region"), fds=DEVICE),
+        "put": Verb(
+            Put, None, each("FDBOX_PUT_FD", "LIVEUPDATE_SESSION_PRESERVE_FD, then close of the fd"), fds=FD
+        ),
         "get": Verb(Get, None, each("FDBOX_GET_FD", "LIVEUPDATE_SESSION_RETRIEVE_FD")),
         "seal": Verb(
             Seal,
@@ -74,8 +91,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             refusable={Carrier.LUO},
         ),
         "kexec": Verb(Kexec, "kernel", everywhere("kexec_file_load(2), reboot(2)")),
-        "verify": Verb(Verify, "fd", everywhere("the host compares with its own record"), refusable=()),
-        "close": Verb(Close, "fd", everywhere("close(2)"), refusable=()),
+        "verify": Verb(Verify, "fd", everywhere(COMPARED), fds=FD, refusable=()),
+        "close": Verb(Close, "fd", everywhere("close(2)"), fds=FD, refusable=()),
         "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), refusable=()),
         "damage": Verb(
             Damage,

@@ -14,7 +14,6 @@ from harness.actions import (
     Finish,
     Get,
     Kexec,
-    Open,
     Put,
     Qmp,
     Seal,
@@ -23,7 +22,8 @@ from harness.actions import (
     Unseal,
     Verify,
 )
-from harness.kinds import Carrier
+from harness.fdactions import Open, Use
+from harness.kinds import Carrier, Kind
 
 
 class BoxState(Enum):
@@ -50,6 +50,8 @@ class Box:
     # The fds in it, and those that were taken out, by their names in it.
     inside: dict[str, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
+    # The kinds of all these.
+    kinds: dict[str, Kind] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,6 +64,8 @@ class World:
     # The fds that are open, and why the others are not.
     open: dict[str, int] = field(default_factory=dict)
     gone: dict[str, str] = field(default_factory=dict)
+    # The kinds of the fds, as far as they are known.
+    kinds: dict[str, Kind] = field(default_factory=dict)
     # Names in steps that are wrong: nothing is known about them.
     unknown: set[str] = field(default_factory=set)
 
@@ -81,14 +85,20 @@ def apply(world: World, step: Step) -> None:
             world.boxes[box] = Box(BoxState.OPEN, line, line)
         case Open(fd):
             world.open[fd] = line
+            world.kinds[fd] = step.action.kind
         case Put(box, fd, name):
             world.open.pop(fd, None)
             world.gone[fd] = f"is in box '{box}' since line {line}: get it first"
             if box in world.boxes:
                 world.boxes[box].inside[name] = line
+                if fd in world.kinds:
+                    world.boxes[box].kinds[name] = world.kinds[fd]
         case Get(box, fd, name):
             world.open[fd] = line
+            world.kinds.pop(fd, None)
             if box in world.boxes:
+                if name in world.boxes[box].kinds:
+                    world.kinds[fd] = world.boxes[box].kinds[name]
                 world.boxes[box].inside.pop(name, None)
                 world.boxes[box].taken[name] = line
         case Seal(box):
@@ -104,7 +114,7 @@ def apply(world: World, step: Step) -> None:
             world.gone[fd] = f"was closed in line {line}"
         case Kexec():
             update(world, line)
-        case Verify() | Ssh() | Qmp() | Damage():
+        case Use() | Verify() | Ssh() | Qmp() | Damage():
             pass
         case _:
             assert_never(step.action)

@@ -22,6 +22,13 @@ const struct op ops[] = {
 	{ "chown", op_chown, "fd uid gid" },
 	{ "punch", op_punch, "fd offset length" },
 
+	{ "open", op_open, "fd path access?" },
+	{ "pipe", op_pipe, "fd" },
+	{ "socket", op_socket, "fd" },
+	{ "reopen", op_reopen, "fd access" },
+	{ "append", op_append, "fd on" },
+	{ "allocate", op_allocate, "fd offset length" },
+
 	{ "fill", op_fill, "fd seed offset? length?" },
 	{ "digest", op_digest, "fd offset? length? via?" },
 	{ "read", op_read, "fd offset length" },

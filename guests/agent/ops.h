@@ -26,6 +26,14 @@ int op_chmod(struct request *rq);
 int op_chown(struct request *rq);
 int op_punch(struct request *rq);
 
+/* files.c */
+int op_open(struct request *rq);
+int op_pipe(struct request *rq);
+int op_socket(struct request *rq);
+int op_reopen(struct request *rq);
+int op_append(struct request *rq);
+int op_allocate(struct request *rq);
+
 /* content.c */
 int op_fill(struct request *rq);
 int op_digest(struct request *rq);

@@ -152,6 +152,35 @@ def test_pages(call: Call) -> None:
     assert all(frame > 0 for _, frame, _ in runs)
 
 
+def test_other_kinds_of_files(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("x")
+    call("open", fd="file", path=str(path), access="O_RDONLY")
+    call("pipe", fd="pipe")
+    call("socket", fd="socket")
+    assert call("stat", fd="file")["flags"] & os.O_ACCMODE == os.O_RDONLY
+    assert stat.S_ISFIFO(call("stat", fd="pipe")["mode"])
+    assert stat.S_ISSOCK(call("stat", fd="socket")["mode"])
+    assert call("open", fd="none", path="/does/not/exist")["errno"] == "ENOENT"
+    assert "cannot be 'rw'" in call("open", fd="none", path=str(path), access="rw")["text"]
+
+
+def test_status_and_access_of_an_open_file(call: Call) -> None:
+    call("memfd", fd="a", size=1 << 20)
+    call("append", fd="a", on=True)
+    assert call("stat", fd="a")["flags"] & os.O_APPEND
+    call("append", fd="a", on=False)
+    assert not call("stat", fd="a")["flags"] & os.O_APPEND
+    before = call("stat", fd="a")["ino"]
+    assert call("reopen", fd="a", access="O_RDONLY") == {}
+    after = call("stat", fd="a")
+    assert (after["ino"], after["flags"] & os.O_ACCMODE) == (before, os.O_RDONLY)
+    assert call("truncate", fd="a", size=1)["errno"] == "EINVAL"
+    call("reopen", fd="a", access="O_RDWR")
+    call("allocate", fd="a", offset=8192, length=4096)
+    assert call("stat", fd="a")["blocks"] == 8
+
+
 def test_names(call: Call, served: Path) -> None:
     call("memfd", fd="a", size=1)
     call("dup", fd="a", **{"as": "b"})

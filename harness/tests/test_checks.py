@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import describe, fidelity, size
+from harness.contents import Contents, Piece
 from harness.events import Events
 from harness.evidence import Evidence
-from harness.kinds import Carrier
-from harness.record import PROMISES, Property, Record, properties, runs
+from harness.fdchecks import fidelity, properties, runs
+from harness.kinds import Carrier, Kind
+from harness.record import MEMFD, PROMISES, Property, Record
 from harness.result import Blame, Oracle
 
 STAT = {"size": 4096, "pos": 7, "flags": 0o2 | 0o2000, "mode": 0o100640, "uid": 3, "gid": 4, "seals": 9}
@@ -27,7 +28,7 @@ OTHER: dict[Property, object] = {
     Property.SEALS: 1,
     Property.HOLES: [],
 }
-RECORD = Record("ram", "memfd", 4096, 1, BEFORE)
+RECORD = Record("ram", Kind.MEMFD, Contents(4096, (Piece(0, 4096, 1),)), BEFORE)
 
 
 @pytest.fixture
@@ -50,12 +51,12 @@ def test_the_agents_words_become_properties() -> None:
 
 
 @pytest.mark.parametrize("carrier", list(Carrier))
-@pytest.mark.parametrize("name", list(Property))
+@pytest.mark.parametrize("name", sorted(MEMFD))
 def test_a_changed_property_is_found_where_it_is_promised(
     name: Property, carrier: Carrier, evidence: Evidence
 ) -> None:
     fidelity(RECORD, replace(RECORD, properties={**BEFORE, name: OTHER[name]}), carrier, evidence)
-    if name in PROMISES["memfd", carrier]:
+    if name in PROMISES[Kind.MEMFD, carrier]:
         (finding,) = evidence.findings
         assert (finding.oracle, finding.blame) == (Oracle.FIDELITY, Blame.KERNEL)
         assert finding.what == f"the {name} of 'ram' changed"
@@ -71,14 +72,5 @@ def test_nothing_changed_is_a_proof(carrier: Carrier, evidence: Evidence) -> Non
     assert not evidence.findings
 
 
-def test_words() -> None:
-    assert [size(n) for n in (0, 1, 4096, 4097, 16 << 20, 1 << 30)] == [
-        "0 bytes",
-        "1 bytes",
-        "4 KiB",
-        "4097 bytes",
-        "16 MiB",
-        "1 GiB",
-    ]
-    assert describe(replace(RECORD, seed=None)) == "4 KiB of zeros"
+def test_frames() -> None:
     assert runs({"runs": [[0, 5, 2]]})[0].pfn == 5

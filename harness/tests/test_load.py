@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.actions import Kexec, Open, Put, Qmp, Seal
+from harness.actions import Kexec, Put, Qmp, Seal
 from harness.diagnostic import ScenarioError
+from harness.fdactions import Open
 from harness.kinds import Carrier
 from harness.load import load, load_all, load_text
 from harness.yamltree import parse

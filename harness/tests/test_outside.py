@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from harness.contents import Contents
+from harness.kinds import Kind
 from harness.outside import GAP_PAGES, Difference, Range, compare, moved, ranges
-from harness.record import PAGE, Record, Run
+from harness.pattern import PAGE
+from harness.record import Record, Run
 
 FRAMES = (Run(0, 100, 2), Run(2, 50, 1))
 
@@ -61,11 +64,11 @@ def test_a_carrier_that_fills_holes_may_have_more_pages() -> None:
 
 
 def test_a_file_that_was_written_has_every_page() -> None:
-    record = Record("ram", "memfd", 3 * PAGE, seed=1, frames=FRAMES)
+    record = Record("ram", Kind.MEMFD, Contents(3 * PAGE).write(0, 3 * PAGE, 1), frames=FRAMES)
     assert record.whole
     assert not replace(record, frames=FRAMES[:1]).whole
     assert not replace(record, frames=()).whole
-    assert replace(record, frames=(), seed=None).whole
+    assert replace(record, frames=(), contents=Contents(3 * PAGE)).whole
 
 
 @pytest.mark.parametrize(

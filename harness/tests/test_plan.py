@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.actions import Kexec
+from harness.actions import CreateBox, Kexec
 from harness.build.guest import DESCRIPTION
 from harness.build.image import load_image
+from harness.fdactions import Change, Open
 from harness.kinds import DEFAULT_MODULES, Carrier
 from harness.load import load_text
 from harness.plan import Plan, expand, names, plan
@@ -22,6 +23,17 @@ dmesg: [{message: "WARNING: .* foo", reason: a test}]
 steps:
   - create_box: vm0
   - open: {fd: ram, kind: memfd, size: 16M, fill: {seed: 18446744073709551615}}
+  - change: {fd: ram, truncate: 8M, write: {offset: 0, length: 4K, seed: 3}, mode: 0o640, owner: "1:2"}
+  - open: {fd: vm, kind: vm}
+  - open: {fd: guest, kind: guest_memfd, vm: vm, size: 2M, flags: [mmap, init_shared]}
+  - guest: {vm: vm, memory: guest, count: 100}
+  - open: {fd: dev, kind: vfio_mock, device: 0}
+  - bind: dev
+  - map: {fd: dev, buffer: ram, length: 1M}
+  - interrupts: {fd: dev, enable: true}
+  - register: {fd: dev, index: 1, value: 7}
+  - unmap: dev
+  - reset: dev
   - put: {box: vm0, fd: ram, name: memory}
   - seal: vm0
   - kexec:
@@ -74,8 +86,9 @@ def test_kernels() -> None:
 def test_machine() -> None:
     (full,) = plans(FULL)
     assert (full.machine.memory, full.machine.cpus) == (2048, 1)
-    assert full.cmdline == "console=ttyS0 of=7.2.12 kho=off console=tty0 quiet"
-    assert full.jumps[1].cmdline == "console=ttyS0 of=7.3.4 kho=off console=tty0 quiet"
+    modules = "guest.modules=irqbypass,kvm,kvm-amd,fdbox_gmem,iommufd,vfio,vfio_mock"
+    assert full.cmdline == f"console=ttyS0 of=7.2.12 {modules} kho=off console=tty0 quiet"
+    assert full.jumps[1].cmdline == f"console=ttyS0 of=7.3.4 {modules} kho=off console=tty0 quiet"
     (small,) = plans("summary: s\nsteps: [{kexec: }]\n")
     assert small.cmdline == "console=ttyS0 kho=on of=None"
     assert [jump.cmdline for jump in small.jumps] == [small.cmdline]
@@ -110,6 +123,51 @@ def test_modules_and_cpu_follow_from_the_kinds() -> None:
 
 def test_the_default_modules_are_those_of_the_guest_image() -> None:
     assert load_image(DESCRIPTION).load == DEFAULT_MODULES
+
+
+def test_a_matrix_makes_a_case_of_each_combination() -> None:
+    text = """\
+summary: s
+carrier: [fdbox, luo]
+matrix: {SIZE: [0, 4K+1], SEALS: [[WRITE], [GROW, SHRINK]]}
+steps:
+  - create_box: vm$SIZE
+  - open: {fd: a, size: $SIZE}
+  - change: {fd: a, seals: $SEALS}
+  - kexec:
+"""
+    found = plans(text, "/a/scenarios/memfd/size.yaml")
+    assert [one.case for one in found][:3] == [
+        "memfd/size[fdbox,0,WRITE]",
+        "memfd/size[luo,0,WRITE]",
+        "memfd/size[fdbox,0,GROW+SHRINK]",
+    ]
+    assert len({one.case for one in found}) == 8
+    assert found[-1].steps[0].action == CreateBox("vm4K+1")
+    assert found[-1].steps[1].action == Open("a", 4097)
+    assert found[-1].steps[2].action == Change("a", seals=("GROW", "SHRINK"))
+
+
+def test_a_repeat_is_a_chain() -> None:
+    text = """\
+summary: s
+steps:
+  - open: {fd: a, size: 1M}
+  - repeat:
+      times: 3
+      steps:
+        - create_box: vm$ROUND
+        - kexec:
+  - kexec:
+"""
+    (found,) = plans(text)
+    assert [step.number for step in found.steps] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [step.rounds for step in found.steps] == [(), (1,), (1,), (2,), (2,), (3,), (3,), ()]
+    assert [step.where.line for step in found.steps] == [3, 7, 8, 7, 8, 7, 8, 9]
+    assert [step.action.box for step in found.steps if isinstance(step.action, CreateBox)] == [
+        *("vm1", "vm2", "vm3")
+    ]
+    assert [jump.step for jump in found.jumps] == [3, 5, 7, 8]
 
 
 def test_cases() -> None:

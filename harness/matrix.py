@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Variables in a scenario: $NAME stands for one value of its matrix, $ROUND for the round of a repeat."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from harness.diagnostic import nearest
+from harness.scalars import VARIABLE
+from harness.yamltree import Loc, Plain, Tree
+
+Values = Mapping[str, Plain]
+NAME = re.compile(r"\$([A-Z][A-Z0-9_]*)")
+# What `$ROUND` stands for within `repeat`.
+ROUND = "ROUND"
+# Text in which a `$NAME` is mostly somebody else's: the shell's.
+FOREIGN = frozenset({"ssh", "command"})
+# The characters of an id, which is also the name of a folder.
+NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.+=-]")
+LONGEST_WORD = 40
+
+
+def combinations(tree: Tree) -> list[Values]:
+    """Every combination of the values in a tree's matrix; one, and empty, if it has none."""
+    matrix = tree.value.get("matrix") if isinstance(tree.value, dict) else None
+    if not isinstance(matrix, dict):
+        return [{}]
+    axes = {name: values for name, values in matrix.items() if isinstance(values, tuple) and values}
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def word(value: Plain) -> str:
+    """A value as part of an id."""
+    match value:
+        case dict():
+            text = "+".join(map(word, value.values()))
+        case tuple():
+            text = "+".join(map(word, value))
+        case bool():
+            text = str(value).lower()
+        case _:
+            text = str(value)
+    return NOT_IN_IDS.sub("_", text)[:LONGEST_WORD]
+
+
+def substitute(value: Plain, values: Values) -> Plain:
+    """A value with what its variables stand for; text that is only a variable becomes that value itself."""
+    match value:
+        case str():
+            whole = NAME.fullmatch(value)
+            if whole and whole[1] in values:
+                return values[whole[1]]
+            return NAME.sub(lambda m: str(values[m[1]]) if m[1] in values else m[0], value)
+        case dict():
+            return {
+                key: inner if key == "matrix" else substitute(inner, values) for key, inner in value.items()
+            }
+        case tuple():
+            return tuple(substitute(inner, values) for inner in value)
+        case _:
+            return value
+
+
+def variant(tree: Tree, values: Values) -> Tree:
+    """The tree with these values, in the same places, and without faults so far."""
+    return replace(tree, value=substitute(tree.value, values), faults=[])
+
+
+def check(tree: Tree) -> None:
+    """Report what is wrong with a tree's matrix, and with the use of its variables."""
+    matrix = tree.value.get("matrix") if isinstance(tree.value, dict) else None
+    if not isinstance(matrix, dict):
+        return
+    used: set[str] = set()
+    for loc, text in texts(tree.value, ()):
+        names = NAME.findall(text)
+        used |= set(names)
+        for name in names:
+            if (
+                name not in matrix
+                and not FOREIGN & set(map(str, loc))
+                and not (name == ROUND and "repeat" in loc)
+            ):
+                tree.fault(tree.where(loc), f"no '{name}' in the matrix{nearest(name, matrix)}")
+    for name, values in matrix.items():
+        at: Loc = ("matrix", name)
+        if not re.fullmatch(VARIABLE, name) or not isinstance(values, tuple):
+            continue  # reported with the header
+        if name not in used:
+            tree.fault(tree.where_key(at), f"the matrix has '{name}', and nothing uses it: write '${name}'")
+        words = [word(value) for value in values]
+        for index, text in enumerate(words):
+            if text in words[:index]:
+                tree.fault(tree.where((*at, index)), f"two values of '{name}' are the same case: '{text}'")
+
+
+def texts(value: Plain, loc: Loc) -> Iterator[tuple[Loc, str]]:
+    """All text outside of the matrix, each with its path."""
+    match value:
+        case str():
+            yield loc, value
+        case dict():
+            for key, inner in value.items():
+                if (*loc, key) != ("matrix",):
+                    yield from texts(inner, (*loc, key))
+        case tuple():
+            for index, inner in enumerate(value):
+                yield from texts(inner, (*loc, index))
