@@ -4,6 +4,7 @@
 Python's own exit code for an uncaught exception is 1, which `git bisect run` takes for a bad kernel.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -45,10 +46,9 @@ def _open_standard_streams() -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.write(2, b"harness: interrupted\n")
-    finally:
-        os._exit(EXIT_INTERRUPTED)
+    os._exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

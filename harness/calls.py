@@ -101,7 +101,9 @@ def after(action: FdAction, record: Record) -> Record:
             return replace(record, dma=tuple(dma for dma in record.dma if dma.iova != iova))
         case Reset():
             return replace(record, dma=(), counter=0)
-        case Bind() | Interrupts() | Register():
+        case Bind():
+            return replace(record, bound=True)
+        case Interrupts() | Register():
             return record
         case _:
             assert_never(action)

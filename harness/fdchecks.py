@@ -130,9 +130,7 @@ def contents(machine: Machine, record: Record, evidence: Evidence) -> None:
                 seen,
             )
             return
-    evidence.prove(
-        Oracle.CONTENTS, f"'{record.name}': {record.contents}, read in the guest: the CRC-32 of each MiB"
-    )
+    evidence.prove(Oracle.CONTENTS, f"'{record.name}': {record.contents}, read in the guest, byte for byte")
 
 
 def parts(machine: Machine, record: Record, start: int, length: int) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from harness.actions import Get, Put
 from harness.contents import Contents
 from harness.errors import HarnessError
 from harness.evidence import Evidence
-from harness.fdactions import Guest, Map, Open
+from harness.fdactions import Bind, Guest, Map, Open
 from harness.kinds import KINDS, Carrier
 from harness.record import PROMISES, GuestState, Property, Record
 from harness.result import Blame, Oracle
@@ -57,9 +57,9 @@ class Fds:
     def put(self, action: Put) -> None:
         """Look at the fd for the last time before it leaves: this is what it must be when it is back."""
         record = self.record(action.fd)
-        if record.unverified:
+        if record.unverified and record.visible:
             self.verify(record)
-        now = fdchecks.look(self.machine, record)
+        now = fdchecks.look(self.machine, record) if record.visible else record
         if now.has_contents:
             # A difference here is our own: we could not read memory that nothing has touched yet.
             self.outside.check(self.machine, now, self.evidence, Blame.HARNESS)
@@ -72,7 +72,8 @@ class Fds:
         self.carry(action)
         record = self.boxed.pop((action.box, action.name), None)
         if record is not None:  # else the kernel made one up, and the step must fail
-            self.open[action.fd] = replace(record, name=action.fd, unverified=True)
+            bound = record.bound and record.generation == self.machine.generation
+            self.open[action.fd] = replace(record, name=action.fd, unverified=True, bound=bound)
 
     def verify(self, record: Record) -> None:
         """Everything that is promised of the fd, against the record."""
@@ -102,11 +103,14 @@ class Fds:
     def change(self, action: calls.FdAction) -> None:
         """Do something to an fd; what it was like before is seen before that."""
         record = self.record(action.fd)
-        if record.unverified:
+        # A device that arrived is not bound, and must not change by being bound.
+        arrived = isinstance(action, Bind) and record.unverified
+        if record.unverified and not arrived:
             self.verify(record)
         for op, arguments in calls.operations(action):
             self.machine.call(op, **arguments)
-        self.open[action.fd] = replace(calls.after(action, self.open[action.fd]), properties={})
+        after = calls.after(action, self.open[action.fd])
+        self.open[action.fd] = after if arrived else replace(after, properties={})
         if isinstance(action, Map):
             self.open[action.buffer] = calls.touched(action, self.record(action.buffer))
 

@@ -84,8 +84,11 @@ KINDS: Mapping[Kind, Facts] = MappingProxyType(
 
 def modules_for(kinds: Iterable[Kind], carrier: Carrier) -> tuple[str, ...]:
     """The modules without which fds of these kinds cannot be carried, in the order to load them."""
-    needed = ["fdbox"] if carrier is Carrier.FDBOX else []
-    for kind in kinds:
-        if not (KINDS[kind].upstream and carrier is Carrier.LUO):
-            needed += KINDS[kind].modules
-    return tuple(dict.fromkeys(needed))
+    ours = [kind for kind in kinds if not (KINDS[kind].upstream and carrier is Carrier.LUO)]
+    modules = [module for kind in ours for module in KINDS[kind].modules]
+    if carrier is Carrier.FDBOX:
+        modules.insert(0, "fdbox")
+    elif modules:
+        # The handlers are FDBox's, and the last of these has LUO take them.
+        modules = ["fdbox", *modules, "fdbox_luo"]
+    return tuple(dict.fromkeys(modules))

@@ -113,6 +113,8 @@ class Record:
     # Of a device: the memory that it was given, and its counter when the host last looked.
     dma: tuple[Dma, ...] = ()
     counter: int = 0
+    # Of a device: VFIO says nothing about one that no iommufd is bound to.
+    bound: bool = False
 
     def seen(
         self,
@@ -128,6 +130,11 @@ class Record:
     def has_contents(self) -> bool:
         """Whether there are contents that can be looked at."""
         return KINDS[self.kind].memory and self.readable
+
+    @property
+    def visible(self) -> bool:
+        """Whether it can be looked at."""
+        return self.kind is not Kind.VFIO_MOCK or self.bound
 
     @property
     def whole(self) -> bool:

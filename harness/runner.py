@@ -126,8 +126,7 @@ def _run(
     plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, at_end: Callable[[Machine], None] | None
 ) -> None:
     limits = Limits().scaled(artifacts.accel.slowness)
-    key = artifacts.guest.ssh_key
-    with power_on(hardware(plan, artifacts), out, evidence.events, limits, key) as machine:
+    with power_on(hardware(plan, artifacts), out, evidence.events, limits) as machine:
         try:
             _play(plan, artifacts, machine, out, evidence, at_end)
         except MachineLostError as error:

@@ -77,9 +77,7 @@ class Executor:
         # Only the step's own call can be what the scenario expects, not a look at the fd on the way to it.
         # Without the name of a call it is the agent that refused, not the kernel.
         if step.expect == error.errno and error.op in self._own_ops(step.action) and error.call:
-            self.evidence.prove(
-                Oracle.STEP, f"'{verb}'{about(step.action)} was refused with {error.errno}, as it must be"
-            )
+            self.evidence.prove(Oracle.STEP, f"'{verb}' was refused with {error.errno}, as it must be")
             return
         blame = Blame.KERNEL if error.call else Blame.HARNESS
         expected = f"it fails with {step.expect}" if step.expect else "it succeeds"
@@ -184,9 +182,3 @@ class Executor:
             )
             raise StepFailedError from error
         self.machine.watch()
-
-
-def about(action: Action) -> str:
-    """What an action is about, for people: ' of fd 'ram', box 'vm0''."""
-    said = [f"{name} '{value}'" for name in ("fd", "box") if (value := getattr(action, name, None))]
-    return f" of {', '.join(said)}" if said else ""

@@ -37,7 +37,7 @@ static int vfio_mock_init_device(struct vfio_device *vdev)
 	INIT_LIST_HEAD(&mock->buffers);
 	INIT_DELAYED_WORK(&mock->tick, vfio_mock_tick);
 	/* One that is new is never taken for one that survived. */
-	mock->generation = get_random_u32();
+	mock->generation = get_random_u32_below(S32_MAX);
 	mock->control = VFIO_MOCK_CONTROL_RUN;
 	return 0;
 }

@@ -208,4 +208,5 @@ static const struct fdbox_file_ops mock_ops = {
 struct fdbox_handler vfio_mock_handler = {
 	.ops		= &mock_ops,
 	.compatible	= VFIO_MOCK_KIND,
+	.luo		= true,
 };

@@ -86,7 +86,7 @@ def test_kernels() -> None:
 def test_machine() -> None:
     (full,) = plans(FULL)
     assert (full.machine.memory, full.machine.cpus) == (2048, 1)
-    modules = "guest.modules=irqbypass,kvm,kvm-amd,fdbox_gmem,iommufd,vfio,vfio_mock"
+    modules = "guest.modules=irqbypass,kvm,kvm-amd,fdbox_gmem,iommufd,vfio,vfio_mock,fdbox_luo"
     assert full.cmdline == f"console=ttyS0 of=7.2.12 {modules} kho=off console=tty0 quiet"
     assert full.jumps[1].cmdline == f"console=ttyS0 of=7.3.4 {modules} kho=off console=tty0 quiet"
     (small,) = plans("summary: s\nsteps: [{kexec: }]\n")
@@ -113,7 +113,7 @@ def test_modules_and_cpu_follow_from_the_kinds() -> None:
     assert fdbox.machine.cpu == luo.machine.cpu == "max"
     gmem = ("irqbypass", "kvm", "kvm-amd", "fdbox_gmem")
     assert fdbox.needed == ("fdbox", *gmem, "fdbox_memfd")
-    assert luo.needed == gmem
+    assert luo.needed == ("fdbox", *gmem, "fdbox_luo")
     words = ",".join(gmem)
     assert fdbox.cmdline.endswith(f" guest.modules={words},extra")
     first, second = fdbox.jumps
