@@ -13,12 +13,14 @@ export RUFF_CACHE_DIR := $(CACHE)/ruff
 export MYPY_CACHE_DIR := $(CACHE)/mypy
 PYTEST := $(BIN)/pytest -o cache_dir=$(CACHE)/pytest -n auto --dist worksteal
 
-.PHONY: help setup build demo test test-all lint bench env clean
+OTHER_KERNELS := $(BIN)/python -c 'from harness.build.spec import kernel_names; print(*kernel_names()[1:])'
+
+.PHONY: help setup build build-all demo test test-all lint bench env clean
 
 help:
 	@echo 'make demo      set up what is missing, then show one live update, verified'
 	@echo 'make test      set up what is missing, then every check: lint, types, unit tests, scenarios'
-	@echo 'make test-all  the same and the tests that take longer'
+	@echo 'make test-all  the same, what takes longer, and all scenarios on every other kernel'
 	@echo 'make lint      only lint and types'
 	@echo 'make bench     measure'
 	@echo 'make env       print what puts `harness` into PATH: eval "$$(make -s env)"'
@@ -41,11 +43,20 @@ lint: setup
 build: setup
 	@$(BIN)/harness build
 
+build-all: setup
+	@$(BIN)/harness build --all
+
 test: lint build
 	$(PYTEST) -m 'not slow'
 
-test-all: lint build
-	$(PYTEST)
+# Everything on the default kernel, then the scenarios on each of the others.
+test-all: lint build-all
+	@status=0; echo '== every test, and every scenario on the default kernel'; \
+	$(PYTEST) || status=1; \
+	for kernel in $$($(OTHER_KERNELS)); do \
+		echo "== every scenario on $$kernel"; \
+		$(PYTEST) scenarios --kernel "$$kernel" || status=1; \
+	done; exit $$status
 
 bench: setup
 	@$(BIN)/harness bench scenarios/quickstart.yaml

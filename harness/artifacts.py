@@ -9,11 +9,11 @@ from harness import modules
 from harness.build.guest import Guest, obtain_guest
 from harness.build.kernel import Kernel, obtain_kernel
 from harness.build.kmod import obtain_modules
-from harness.build.spec import kernel_parameters
+from harness.build.spec import kernel_parameters, smallest_machine
 from harness.build.store import Store
 from harness.errors import UsageError
 from harness.kinds import Carrier
-from harness.plan import MachineSpec, Plan
+from harness.plan import MachineSpec, Plan, large_enough
 from harness.scenario import Requires
 from harness.vm.accel import Accel, choose
 
@@ -80,7 +80,7 @@ def bare_plan(kernel: str | None) -> Plan:
         jumps=(),
         needed=(),
         requires=Requires(),
-        machine=MachineSpec(),
+        machine=large_enough(MachineSpec(), [smallest_machine(kernel)]),
         steps=(),
         dmesg=(),
     )

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.build.spec import kernel_names, kernel_parameters
+from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.errors import UsageError
 from harness.load import load_all
 from harness.plan import Plan, expand, names, plan
@@ -70,7 +70,7 @@ def _planned(arguments: Sequence[Path], kernel: str | None) -> dict[Path, list[P
     found: dict[Path, list[Plan]] = defaultdict(list)
     for scenario in scenarios:
         cases = expand(scenario, known[scenario.source])
-        found[scenario.source] = [plan(case, kernel_parameters, kernel) for case in cases]
+        found[scenario.source] = [plan(case, kernel_parameters, kernel, smallest_machine) for case in cases]
     for file in (file for file in files if file.suffix == PLAN_SUFFIX):
         found[file] = [read_plan(file, kernel_names())]
     return found

@@ -20,6 +20,9 @@ SCRATCH = "/sys/kernel/debug/kho/out"
 CONSOLE_LAG = 10.0
 # Log levels up to this one reach the console (loglevel=7 shows what is below 7: include/linux/kern_levels.h).
 CONSOLE_LEVEL = 6
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+# It reports nothing younger, in seconds (mm/kmemleak.c, MSECS_MIN_AGE).
+KMEMLEAK_AGE = 5
 # guests/init says so.
 MODULE_LOADED = re.compile(r"fdbox-guest: module (\S+): loaded")
 
@@ -115,6 +118,24 @@ def log_is_whole(machine: Machine, evidence: Evidence, out: Path) -> None:
         dropped[0] if dropped else f"it is not on the console after {CONSOLE_LAG:.0f} s",
         blame=Blame.HARNESS,
     )
+
+
+def look_for_leaks(machine: Machine, evidence: Evidence) -> None:
+    """Have a kernel with kmemleak look for memory that nothing refers to any more; the log has what it finds.
+
+    Twice, because what has changed since the last look is not reported.
+    """
+    if read(machine, KMEMLEAK) is None:
+        return
+    result = machine.run(f"echo scan >{KMEMLEAK} && sleep {KMEMLEAK_AGE} && echo scan >{KMEMLEAK}")
+    if result.status:
+        evidence.find(
+            Oracle.EVIDENCE,
+            "the kernel does not look for leaks any more",
+            "it does",
+            result.stderr.strip(),
+            blame=Blame.HARNESS,
+        )
 
 
 def dmesg_file(out: Path, generation: int) -> Path:

@@ -20,6 +20,8 @@ CPU_MODEL_VIRTUALISATION = "max"
 REPEATABLE = frozenset({"console"})
 # The boot parameters of the kernel of that name.
 Parameters = Callable[[str | None], tuple[str, ...]]
+# The smallest machine for the kernel of that name.
+Smallest = Callable[[str | None], "Least"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,16 @@ class MachineSpec:
     cpus: int = 2
     # QEMU's name of the CPU model.
     cpu: str = CPU_MODEL
+    # NUMA nodes.
+    nodes: int = 1
+
+
+@dataclass(frozen=True)
+class Least:
+    """The smallest machine that a kernel is meant for: memory in MiB, and NUMA nodes."""
+
+    memory: int = 0
+    nodes: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,11 +134,19 @@ def expand(scenario: Scenario, name: str | None = None) -> tuple[Case, ...]:
     )
 
 
-def plan(case: Case, parameters: Parameters, kernel: str | None = None) -> Plan:
+def any_machine(kernel: str | None) -> Least:
+    """For kernels that are content with any machine."""
+    return Least()
+
+
+def plan(
+    case: Case, parameters: Parameters, kernel: str | None = None, smallest: Smallest = any_machine
+) -> Plan:
     """The plan of a case.
 
     parameters: the boot parameters of a kernel, by its name (None: the default kernel or the tree of the
-    command line); kernel: name of the first kernel, if the scenario does not say.
+    command line); kernel: name of the first kernel, if the scenario does not say; smallest: the machine that
+    a kernel needs at least.
     """
     scenario, boot = case.scenario, case.scenario.boot
     first = scenario.kernel or kernel
@@ -142,6 +162,7 @@ def plan(case: Case, parameters: Parameters, kernel: str | None = None) -> Plan:
         for step in steps
         if isinstance(step.action, Kexec)
     )
+    next_kernels = tuple(dict.fromkeys(jump.kernel for jump in jumps))
     return Plan(
         case=case.id,
         source=scenario.source,
@@ -149,15 +170,24 @@ def plan(case: Case, parameters: Parameters, kernel: str | None = None) -> Plan:
         tags=scenario.tags,
         carrier=case.carrier,
         kernel=first,
-        next_kernels=tuple(dict.fromkeys(jump.kernel for jump in jumps)),
+        next_kernels=next_kernels,
         cmdline=line(first),
         jumps=jumps,
         needed=needed,
         requires=scenario.requires,
-        machine=MachineSpec(boot.memory >> 20, boot.cpus, cpu_model(kinds)),
+        machine=large_enough(
+            MachineSpec(boot.memory >> 20, boot.cpus, cpu_model(kinds)), map(smallest, (first, *next_kernels))
+        ),
         steps=steps,
         dmesg=scenario.dmesg,
     )
+
+
+def large_enough(machine: MachineSpec, kernels: Iterable[Least]) -> MachineSpec:
+    """The machine, or a larger one where one of the kernels needs that."""
+    needs = tuple(kernels)
+    memory, nodes = max(least.memory for least in needs), max(least.nodes for least in needs)
+    return replace(machine, memory=max(machine.memory, memory), nodes=max(machine.nodes, nodes))
 
 
 def cpu_model(kinds: Iterable[Kind]) -> str:
@@ -190,9 +220,13 @@ def resolve_kernels(steps: Iterable[Step], running: str | None) -> tuple[Step, .
 
 def cmdline(parameters: tuple[str, ...], boot: Boot) -> str:
     """A kernel's command line; a scenario's parameters replace the kernel's of the same key."""
-    keys = {key(parameter) for parameter in boot.parameters} - REPEATABLE
-    kept = tuple(parameter for parameter in parameters if key(parameter) not in keys)
-    return " ".join(kept + boot.parameters)
+    return " ".join(replaced(parameters, boot.parameters))
+
+
+def replaced(parameters: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Parameters and more of them, which replace those of the same key."""
+    keys = {key(parameter) for parameter in more} - REPEATABLE
+    return tuple(parameter for parameter in parameters if key(parameter) not in keys) + more
 
 
 def key(parameter: str) -> str:

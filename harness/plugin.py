@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness import artifacts, proc, report
-from harness.build.spec import kernel_names, kernel_parameters
+from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.errors import HarnessError
 from harness.load import load
@@ -25,6 +25,8 @@ from harness.runner import run
 
 # Key of the folder for run directories in what the controller tells its workers.
 RUNS = "live update runs"
+# The one tag that is a mark too: longer than `make test` has time for.
+SLOW = "slow"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,6 +77,8 @@ class ScenarioFile(pytest.File):
             item = CaseItem.from_parent(self, name=case.words, case=case)
             # Words for -k. As marks, a tag `xfail` would turn a failure into a pass.
             item.extra_keyword_matches.update(scenario.tags)
+            if SLOW in scenario.tags:
+                item.add_marker(SLOW)
             yield item
 
 
@@ -94,7 +98,10 @@ class CaseItem(pytest.Item):
     def setup(self) -> None:
         """Build what is missing and run the case."""
         config = self.config
-        chosen = plan(self.case, kernel_parameters, config.getoption("--kernel"))
+        wanted, own = config.getoption("--kernel"), self.case.scenario.kernel
+        if wanted and own not in (None, wanted):
+            pytest.skip(f"it says itself that it is for {own}")
+        chosen = plan(self.case, kernel_parameters, config.getoption("--kernel"), smallest_machine)
         try:
             made = artifacts.obtain(chosen, default_store(), config.getoption("--tree"))
         except HarnessError as error:

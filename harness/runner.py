@@ -125,7 +125,8 @@ def _conclude(plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence) -
 def _run(
     plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, at_end: Callable[[Machine], None] | None
 ) -> None:
-    limits = Limits().scaled(artifacts.accel.slowness)
+    slowest = max(artifacts.kernels[name].slowness for name in (plan.kernel, *plan.next_kernels))
+    limits = Limits().scaled(artifacts.accel.slowness * slowest)
     with power_on(hardware(plan, artifacts), out, evidence.events, limits) as machine:
         try:
             _play(plan, artifacts, machine, out, evidence, at_end)
@@ -175,6 +176,7 @@ def _play(
     except StepFailedError:
         evidence.events.emit("stopped", step=evidence.step)
     evidence.step = None
+    checks.look_for_leaks(machine, evidence)
     checks.log_is_whole(machine, evidence, out)
     unverified(fds.open.values(), evidence)
     if at_end:
@@ -263,4 +265,5 @@ def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:
         initramfs=artifacts.guest.initramfs,
         cmdline=plan.cmdline,
         disks=tuple(artifacts.kernels[name].image for name in plan.next_kernels),
+        nodes=machine.nodes,
     )

@@ -140,6 +140,7 @@ class Executor:
         disk, size = self.plan.next_kernels.index(jump.kernel), kernel.image.stat().st_size
         self.machine.call("kexec_load", disk=disk, size=size, cmdline=jump.cmdline)
         self.evidence.events.emit("loaded", generation=self.machine.generation)
+        checks.look_for_leaks(self.machine, self.evidence)
         checks.log_is_whole(self.machine, self.evidence, self.out)
         before, hello = self.now, self.machine.jump()
         self.evidence.generation = self.machine.generation

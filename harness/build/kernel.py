@@ -65,6 +65,7 @@ class Kernel:
     patches: tuple[str, ...]  # those that are in
     rejected: tuple[tuple[str, str], ...]  # those that are not, each with the reason
     lost: tuple[str, ...] = ()  # optional symbols that it could not be configured with
+    slowness: float = 1.0  # how many times as long as the lean kernel it takes for everything
     modules: tuple[str, ...] = ()  # those of its own that the guest image gets if they are there
 
     @property
@@ -257,5 +258,6 @@ def _load(entry: Path, name: str, spec: KernelSpec) -> Kernel:
         patches=tuple(facts["patches"]),
         rejected=tuple((patch, reason) for patch, reason in facts["rejected"]),
         lost=tuple(_lost(build / ".config", spec)),
+        slowness=spec.slowness,
         modules=spec.modules,
     )

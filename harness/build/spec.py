@@ -2,7 +2,7 @@
 """Kernels as data: kernel/kernels.yaml, with the patches and config fragments that it names."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from harness.errors import HarnessError, UsageError
+from harness.plan import Least, replaced
 
 KERNEL_DATA = Path(__file__).parents[2] / "kernel"
 TREE = "tree"
@@ -43,8 +44,11 @@ class _Entry:
     patches: str
     config: tuple[str, ...]
     parameters: tuple[str, ...]
+    more_parameters: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    least: Least = field(default_factory=Least)
+    slowness: float = 1.0
 
 
 @checked_dataclass(frozen=True, config=_STRICT)
@@ -68,6 +72,10 @@ class KernelSpec:
     optional: tuple[Path, ...] = ()
     # Names of the modules from the kernel's own source that belong into the guest image, in load order.
     modules: tuple[str, ...] = ()
+    # The smallest machine that it is meant for.
+    least: Least = field(default_factory=Least)
+    # How many times as long as the lean kernel it takes for everything.
+    slowness: float = 1.0
 
     @property
     def local_version(self) -> str:
@@ -120,9 +128,11 @@ def _spec(folder: Path, name: str, entry: _Entry) -> KernelSpec:
         upstream=entry.upstream,
         patches=patches,
         fragments=fragments,
-        parameters=entry.parameters,
+        parameters=replaced(entry.parameters, entry.more_parameters),
         optional=tuple(folder / "config" / f"{fragment}.config" for fragment in entry.optional),
         modules=entry.modules,
+        least=entry.least,
+        slowness=entry.slowness,
     )
 
 
@@ -140,6 +150,11 @@ def kernel_names() -> tuple[str, ...]:
 def kernel_parameters(name: str | None) -> tuple[str, ...]:
     """The boot parameters of a named kernel; None: of the default one, and of a tree of the user's."""
     return kernel_spec(name).parameters
+
+
+def smallest_machine(name: str | None) -> Least:
+    """The smallest machine for a named kernel; None: for the default one, and for a tree of the user's."""
+    return kernel_spec(name).least
 
 
 def kernel_spec(name: str | None) -> KernelSpec:

@@ -10,7 +10,7 @@ from harness.build.image import load_image
 from harness.fdactions import Change, Open
 from harness.kinds import DEFAULT_MODULES, Carrier
 from harness.load import load_text
-from harness.plan import Plan, expand, names, plan
+from harness.plan import Least, Plan, expand, names, plan
 
 # Every verb, every key.
 FULL = """\
@@ -66,8 +66,23 @@ def parameters(kernel: str | None) -> tuple[str, ...]:
     return "console=ttyS0", "kho=on", f"of={kernel}"
 
 
+def smallest(kernel: str | None) -> Least:
+    """The machine that a kernel needs."""
+    return Least(memory=3072, nodes=2) if kernel == "debug" else Least()
+
+
 def plans(text: str, path: str = "x.yaml", kernel: str | None = None) -> list[Plan]:
-    return [plan(case, parameters, kernel) for case in expand(load_text(text, Path(path)))]
+    return [plan(case, parameters, kernel, smallest) for case in expand(load_text(text, Path(path)))]
+
+
+def test_a_machine_is_large_enough_for_every_kernel() -> None:
+    sizes = "summary: s\n{}steps:\n  - kexec: debug\n  - kexec: 7.3.4\n"
+    (plain,) = plans(sizes.format(""))
+    assert (plain.machine.memory, plain.machine.nodes) == (3072, 2)
+    (large,) = plans(sizes.format("boot: {memory: 4G}\n"))
+    assert (large.machine.memory, large.machine.nodes) == (4096, 2)
+    (lean,) = plans("summary: s\nsteps: [kexec: 7.3.4]\n")
+    assert (lean.machine.memory, lean.machine.nodes) == (1024, 1)
 
 
 def test_kernels() -> None:

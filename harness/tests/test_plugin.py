@@ -91,3 +91,15 @@ def test_a_scenario_that_is_not_valid_is_a_collection_error(project: Path) -> No
     assert "bad.yaml:3:5" in output
     assert "'seal'" in output
     assert "Traceback" not in output
+
+
+def test_the_tag_slow_is_a_mark_and_a_kernel_of_its_own_is_kept(project: Path) -> None:
+    text = "summary: s\n{}steps:\n  - open: {{fd: a, size: 1}}\n  - verify: a\n"
+    (project / "scenarios" / "long.yaml").write_text(text.format("tags: [slow]\n"))
+    (project / "scenarios" / "other.yaml").write_text(text.format("kernel: 7.2.12\ntags: [slow]\n"))
+    status, output, _ = pytest_in(project, "-m", "not slow")
+    assert status == 5, output
+    assert "2 deselected" in output
+    status, output, _ = pytest_in(project, "-k", "other", "--kernel", "7.3.4", "-rs")
+    assert status == 0, output
+    assert "it says itself that it is for 7.2.12" in output

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def test_argv_golden() -> None:
     words = argv(HARDWARE, "file,path=/out/console.log", "socket,fd=7")
     golden = (Path(__file__).parent / "golden" / "qemu_argv.txt").read_text().splitlines()
     assert words == golden
+
+
+def test_numa_nodes_share_memory_and_cpus() -> None:
+    words = argv(replace(HARDWARE, nodes=2, memory=1500, cpus=3), "null", "null")
+    at = words.index("-object")
+    assert words[at : at + 8] == [
+        "-object",
+        "memory-backend-ram,id=node0,size=640M",
+        "-numa",
+        "node,nodeid=0,memdev=node0,cpus=0,cpus=2",
+        "-object",
+        "memory-backend-ram,id=node1,size=860M",
+        "-numa",
+        "node,nodeid=1,memdev=node1,cpus=1",
+    ]
 
 
 def test_the_script_is_a_shell_script_with_the_same_machine() -> None:

@@ -20,7 +20,8 @@ kernels:
     upstream: {folder: f, tarball: t, checksums: c}
     patches: patches/series
     config: [base]
-    parameters: [quiet]
+    parameters: [quiet, a=1]
+    more_parameters: [a=2]
 """
 
 
@@ -33,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_our_kernels() -> None:
-    assert kernel_names() == ("7.3.4", "7.2.12")
+    assert kernel_names() == ("7.3.4", "7.2.12", "7.3.4-debug")
     assert kernel_spec(None).name == "7.3.4"
     assert kernel_spec("7.2.12").debian.package == "linux-source-7.2"
     assert "kho=on" in kernel_spec(None).parameters
@@ -42,6 +43,10 @@ def test_our_kernels() -> None:
     assert want["CONFIG_RELOCATABLE"].value == "y"
     assert want["CONFIG_KVM"].value == "m"
     assert "kvm-amd" in kernel_spec(None).modules
+    debug = kernel_spec("7.3.4-debug")
+    assert debug.local_version == "-debug"
+    assert debug.least.memory > 1024
+    assert debug.slowness > 1
 
 
 def test_named_variants_have_releases_of_their_own(tmp_path: Path) -> None:
@@ -75,6 +80,10 @@ def test_what_is_wrong_is_named(folder: Path, good: str, bad: str, problem: str)
     (folder / "kernels.yaml").write_text(GOOD.replace(good, bad))
     with pytest.raises(HarnessError, match=problem):
         load_specs(folder)
+
+
+def test_more_parameters_replace_those_of_the_same_key(folder: Path) -> None:
+    assert load_specs(folder)[1]["a"].parameters == ("quiet", "a=2")
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

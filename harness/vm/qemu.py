@@ -8,6 +8,8 @@ from pathlib import Path
 QEMU = "qemu-system-x86_64"
 # A disk's serial number tells the guest which kernel is on it: kernel:0, kernel:1, ...
 DISK_SERIAL = "kernel:{index}"
+# MiB of memory that Linux on x86-64 handles as one section.
+SECTION = 128
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Hardware:
     cmdline: str
     # Kernel images for kexec, raw; the guest reads them as virtio disks.
     disks: tuple[Path, ...]
+    # NUMA nodes that share CPUs and memory.
+    nodes: int = 1
 
 
 def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
@@ -34,7 +38,7 @@ def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
     machine = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     # Without an HPET, whose interrupts are dear under TCG, the TSC is calibrated by the PM timer.
     machine += ["-machine", "q35,hpet=off", "-accel", hardware.accel, "-cpu", hardware.cpu]
-    machine += ["-smp", str(hardware.cpus), "-m", f"{hardware.memory}M"]
+    machine += ["-smp", str(hardware.cpus), "-m", f"{hardware.memory}M", *numa(hardware)]
     boot = ["-kernel", str(hardware.kernel), "-initrd", str(hardware.initramfs), "-append", hardware.cmdline]
     # A chardev file, never a socket: one that nobody drains blocks QEMU after about 280 bytes.
     ports = ["-chardev", f"{console},id=console", "-serial", "chardev:console"]
@@ -49,6 +53,19 @@ def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
         serial = DISK_SERIAL.format(index=index)
         disks += ["-drive", options, "-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
     return [*machine, *boot, *ports, *network, *entropy, *disks]
+
+
+def numa(hardware: Hardware) -> list[str]:
+    """The options for more than one NUMA node; memory is shared out in sections of Linux (128 MiB)."""
+    count = hardware.nodes if hardware.nodes > 1 else 0
+    share = hardware.memory // max(count, 1) // SECTION * SECTION
+    words = []
+    for node in range(count):
+        size = share if node < count - 1 else hardware.memory - share * (count - 1)
+        cpus = "".join(f",cpus={cpu}" for cpu in range(node, hardware.cpus, count))
+        words += ["-object", f"memory-backend-ram,id=node{node},size={size}M"]
+        words += ["-numa", f"node,nodeid={node},memdev=node{node}{cpus}"]
+    return words
 
 
 def escape(path: Path) -> str:

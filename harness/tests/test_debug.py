@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel that looks closely: it has what it is for, and each of its checks turns a run red."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import artifacts, report
+from harness.build.spec import kernel_parameters, smallest_machine
+from harness.build.store import default_store
+from harness.load import load_text
+from harness.plan import Plan, expand, plan
+from harness.result import Oracle, Outcome, Verdict
+from harness.runner import run
+
+DEBUG = "7.3.4-debug"
+PROVOKE = "/sys/kernel/debug/provoke-crash/DIRECT"
+# Each command succeeds only if the kernel has what it asks for.
+FACTS = (
+    "[ -d /sys/devices/system/node/node1 ]",
+    "grep -q memory /proc/cgroups",
+    "grep -q '\\[within_size\\]' /sys/kernel/mm/transparent_hugepage/shmem_enabled",
+    "mkswap /dev/ram0 && swapon /dev/ram0 && swapoff /dev/ram0",
+    "[ -d /sys/kernel/debug/failslab ] && [ -d /sys/kernel/debug/fail_page_alloc ]",
+    "[ -e /proc/self/fail-nth ]",
+    "grep -q 'debug_locks: *1' /proc/lockdep_stats",
+    "gunzip -c /proc/config.gz | grep -q CONFIG_DEFERRED_STRUCT_PAGE_INIT=y",
+)
+# What provokes a report of each kind. The module leaks memory of many kinds and is made for that.
+CONTROLS = {
+    "memory leak": "insmod /lib/modules/$(uname -r)/kmemleak-test.ko && rmmod kmemleak-test",
+    "KASAN": f"echo READ_AFTER_FREE > {PROVOKE}",
+}
+
+pytestmark = pytest.mark.slow
+
+
+def play(commands: tuple[str, ...], folder: Path) -> tuple[Plan, Outcome]:
+    """Run commands in one machine."""
+    steps = "".join(f"  - ssh: {{command: {command!r}}}\n" for command in commands)
+    (case,) = expand(load_text(f"summary: s\nsteps:\n{steps}", folder / "x.yaml"))
+    chosen = plan(case, kernel_parameters, DEBUG, smallest_machine)
+    return chosen, run(chosen, artifacts.obtain(chosen, default_store()), folder / "run")
+
+
+def test_it_has_what_it_is_for(tmp_path: Path) -> None:
+    chosen, outcome = play(FACTS, tmp_path)
+    assert outcome.verdict is Verdict.PASS, report.render(outcome, chosen)
+
+
+def test_its_checks_turn_red(tmp_path: Path) -> None:
+    chosen, outcome = play(tuple(CONTROLS.values()), tmp_path)
+    text = report.render(outcome, chosen)
+    assert outcome.verdict is Verdict.FAIL, text
+    assert {finding.oracle for finding in outcome.findings} == {Oracle.LOG}, text
+    for kind in CONTROLS:
+        assert f"the kernel reports a problem ({kind})" in text
+    assert "kmemleak_test_init" in text
