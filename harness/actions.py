@@ -127,9 +127,10 @@ class Damage(Strictly):
     """Change what is handed to the next kernel, in memory, after the box was sealed."""
 
     part: Annotated[
-        Literal["root", "directory", "box", "entry", "fd"],
+        Literal["root", "directory", "box", "entry", "fd", "device"],
         Field(
-            description="What is damaged: `entry` is the fd's line in its box, `fd` what its handler wrote."
+            description="What is damaged: `entry` is the fd's line in its box; `fd` or `device`, what the "
+            "handler of a memfd or of a device wrote."
         ),
     ]
     field: Annotated[Text, Field(description="Field of that part (harness/blob.py): magic, name, phys[0].")]

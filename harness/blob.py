@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What FDBox hands to the next kernel, as bytes in physical memory: found, decoded, and damaged on purpose.
 
-The layout is that of kmod/ (fdbox.h, blob.c, memfd.c), described in docs/fdbox.md. Pure: the caller reads and
-writes the memory. What is decoded may be damaged already, so nothing here believes it.
+The layout is that of kmod/ (fdbox.h, blob.c, memfd.c, vfio_mock.h), described in docs/fdbox.md. Pure: the
+caller reads and writes the memory. What is decoded may be damaged already, so nothing here believes it.
 """
 
 import contextlib
@@ -56,16 +56,35 @@ MEMFD: Fields = MappingProxyType(
         "index[]": (312, "Q"),
     }
 )
+DEVICE: Fields = MappingProxyType(
+    {
+        "number": (0, "I"),
+        "flags": (4, "I"),
+        "generation": (8, "I"),
+        "control": (12, "I"),
+        "irq_every": (16, "I"),
+        "nr_buffers": (20, "I"),
+        "counter": (24, "Q"),
+        "scratch[]": (32, "I"),
+        "iova[]": (96, "Q"),
+        "token[]": (104, "Q"),
+        "offset[]": (112, "Q"),
+        "length[]": (120, "Q"),
+    }
+)
 # From one element of an array to the next.
-STRIDES: Mapping[str, int] = MappingProxyType({"boxes[]": 8, "phys[]": 16, "index[]": 16})
+STRIDES: Mapping[str, int] = MappingProxyType(
+    {"boxes[]": 8, "phys[]": 16, "index[]": 16, "scratch[]": 4}
+    | dict.fromkeys(("iova[]", "token[]", "offset[]", "length[]"), 32)
+)
 INDEX = re.compile(r"\[([0-9]+)\]$")
 
 
 # What can be damaged: the fields of its record. What is a blob of its own has those of HEAD besides.
 OWN: Mapping[str, Fields] = MappingProxyType(
-    {"root": ROOT, "directory": DIRECTORY, "box": BOX, "entry": ENTRY, "fd": MEMFD}
+    {"root": ROOT, "directory": DIRECTORY, "box": BOX, "entry": ENTRY, "fd": MEMFD, "device": DEVICE}
 )
-BLOBS = frozenset({"directory", "box", "fd"})
+BLOBS = frozenset({"directory", "box", "fd", "device"})
 
 
 class BlobError(Exception):

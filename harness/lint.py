@@ -202,8 +202,8 @@ def damage_problems(action: Damage) -> Iterator[Problem]:
     if [action.value, action.address, action.like].count(None) != 2:
         yield "part", "'value', 'address' or 'like': one of them says what is written"
     for key, given, parts in (
-        ("box", action.box, {"box", "entry", "fd"}),
-        ("fd", action.fd, {"entry", "fd"}),
+        ("box", action.box, {"box", "entry", "fd", "device"}),
+        ("fd", action.fd, {"entry", "fd", "device"}),
     ):
         if (given is not None) != (action.part in parts):
             yield "part", f"'part: {action.part}' {'has no' if given else 'needs'} '{key}'"

@@ -148,7 +148,7 @@ class Executor:
         self.fds.end()
         for module, said in checks.missing_modules(self.machine, self.loads(jump.kernel, jump.cmdline)):
             what = f"{module} did not load in the next kernel"
-            self.evidence.find(Oracle.MACHINE, what, "init says: loaded", "it does not", detail=said)
+            self.evidence.find(Oracle.MACHINE, what, "in /proc/modules", "not there", detail=said)
         self.now = checks.who(self.machine, hello)
         checks.identify(
             identity.check_live_update(before, self.now, kernel.build_id),

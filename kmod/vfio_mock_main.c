@@ -13,7 +13,7 @@
 
 #define VFIO_MOCK_MAX_DEVICES	64
 
-static unsigned int devices = 4;
+static unsigned int devices = 8;
 module_param(devices, uint, 0444);
 MODULE_PARM_DESC(devices, "how many devices there are (1 to 64)");
 
