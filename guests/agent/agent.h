@@ -5,12 +5,15 @@
 
 #include "types.h"
 
+#include <sys/types.h>
 #include <sys/un.h>
 
 #define SOCKET_NAME "agent.sock"
 #define LINKS_NAME "fd"
 
 int serve(bool foreground);	/* server.c */
+/* read(), and what fd came along is kept for the next request. process.c */
+ssize_t receive(int socket, void *data, size_t room);
 int relay(void);		/* client.c */
 int call_once(const char *request);
 int run_rfc(int count, char **args);	/* rfc.c */

@@ -29,18 +29,30 @@ static int arg_name(struct request *rq, const char *arg, __u8 *to)
 	return 0;
 }
 
-/* One ioctl on a device: its result, or -1 after failing the request. */
+/*
+ * One ioctl on a device: its result, or -1 after failing the request. On a device that somebody
+ * else has opened, when argument "via" names one.
+ */
 static int call(struct request *rq, const char *path, unsigned int command, void *arg,
 		const char *what)
 {
-	int device = open(path, O_RDWR | O_CLOEXEC), ret;
+	bool open_already = json_get(rq->args, "via");
+	int device, ret;
 
-	if (device < 0)
-		return fail(rq, "open of the fdbox device");
+	if (open_already) {
+		device = fds_find(rq, &held, "via");
+		if (device < 0)
+			return -1;
+	} else {
+		device = open(path, O_RDWR | O_CLOEXEC);
+		if (device < 0)
+			return fail(rq, "open of the fdbox device");
+	}
 	ret = ioctl(device, command, arg);
 	if (ret < 0)
 		fail(rq, what);
-	close(device);
+	if (!open_already)
+		close(device);
 	return ret;
 }
 

@@ -40,17 +40,25 @@ const struct op ops[] = {
 	{ "extents", op_extents, "fd" },
 	{ "pages", op_pages, "fd" },
 
+	{ "process", op_process, "name uid" },
+	{ "process_end", op_process_end, "pid" },
+	{ "pass", op_pass, "fd to as" },
+	{ "receive", op_receive, "as" },
+
+	{ "module_load", op_module_load, "name parameters?" },
+	{ "module_unload", op_module_unload, "name" },
+
 	{ "peek", op_peek, "phys length" },
 	{ "poke", op_poke, "phys hex" },
 
-	{ "fdbox_create", op_fdbox_create, "box" },
-	{ "fdbox_delete", op_fdbox_delete, "box" },
-	{ "fdbox_put", op_fdbox_put, "box fd name" },
-	{ "fdbox_get", op_fdbox_get, "box name fd" },
-	{ "fdbox_seal", op_fdbox_seal, "box" },
-	{ "fdbox_unseal", op_fdbox_unseal, "box" },
-	{ "fdbox_prepare", op_fdbox_prepare, "box" },
-	{ "fdbox_list", op_fdbox_list, "box?" },
+	{ "fdbox_create", op_fdbox_create, "box via?" },
+	{ "fdbox_delete", op_fdbox_delete, "box via?" },
+	{ "fdbox_put", op_fdbox_put, "box fd name via?" },
+	{ "fdbox_get", op_fdbox_get, "box name fd via?" },
+	{ "fdbox_seal", op_fdbox_seal, "box via?" },
+	{ "fdbox_unseal", op_fdbox_unseal, "box via?" },
+	{ "fdbox_prepare", op_fdbox_prepare, "box via?" },
+	{ "fdbox_list", op_fdbox_list, "box? via?" },
 	{ "many_put", op_many_put, "box count width?" },
 	{ "many_get", op_many_get, "box count width?" },
 

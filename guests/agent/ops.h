@@ -26,6 +26,16 @@ int op_chmod(struct request *rq);
 int op_chown(struct request *rq);
 int op_punch(struct request *rq);
 
+/* process.c */
+int op_process(struct request *rq);
+int op_process_end(struct request *rq);
+int op_pass(struct request *rq);
+int op_receive(struct request *rq);
+
+/* module.c */
+int op_module_load(struct request *rq);
+int op_module_unload(struct request *rq);
+
 /* files.c */
 int op_open(struct request *rq);
 int op_pipe(struct request *rq);

@@ -62,7 +62,7 @@ static void *connection(void *arg)
 	ssize_t got;
 
 	do {
-		got = read(fd, data, sizeof(data));
+		got = receive(fd, data, sizeof(data));
 		if (got > 0)
 			buf_add(&in, data, got);
 		if (in.failed || (got > 0 && handle_lines(fd, &in)))

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,13 +56,19 @@ def program() -> Path:
 @pytest.fixture(scope="module")
 def served(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("agent")
+    with serve(program, folder):
+        yield folder
+
+
+@contextlib.contextmanager
+def serve(program: Path, folder: Path) -> Iterator[None]:
     with proc.spawn([program, "serve", "--foreground"], env={"AGENT_DIR": str(folder)}) as process:
         end = time.monotonic() + START_SECONDS
         while not connects(folder / "agent.sock"):
             assert process.poll() is None
             assert time.monotonic() < end
             time.sleep(0.005)
-        yield folder
+        yield
         assert process.poll() is None, "the agent died"
 
 
@@ -179,6 +186,49 @@ def test_status_and_access_of_an_open_file(call: Call) -> None:
     call("reopen", fd="a", access="O_RDWR")
     call("allocate", fd="a", offset=8192, length=4096)
     assert call("stat", fd="a")["blocks"] == 8
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's process needs root")
+def test_another_process_of_another_user(program: Path) -> None:
+    # Not in pytest's folder, which is closed to other users.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        with serve(program, Path(name)):
+            call = Client(Path(name) / "agent.sock")
+            another_process(call, Path(name))
+            call.close()
+
+
+def another_process(call: Client, folder: Path) -> None:
+    pid = call("process", name="nobody.1", uid=65534)["pid"]
+    try:
+        assert "Uid:\t65534\t65534\t65534\t65534\n" in Path(f"/proc/{pid}/status").read_text()
+        other = Client(folder / "process" / "nobody.1" / "agent.sock")
+        call("memfd", fd="a", size=10)
+        assert other("fds") == {"fds": []}
+        assert "no fd came" in other("receive", **{"as": "b"})["text"]
+        assert call("pass", fd="a", to="nobody.1", **{"as": "b"}) == {}
+        assert other("stat", fd="b")["ino"] == call("stat", fd="a")["ino"]
+        assert "is taken" in call("pass", fd="a", to="nobody.1", **{"as": "b"})["text"]
+        assert other("chown", fd="b", uid=0, gid=0)["errno"] == "EPERM"
+        other.close()
+    finally:
+        assert call("process_end", pid=pid) == {}
+    assert call("pass", fd="a", to="nobody.1", **{"as": "c"})["errno"] == "ECONNREFUSED"
+    assert "cannot be a name" in call("process", name="../x", uid=0)["text"]
+
+
+def test_a_module_that_does_not_exist(call: Call) -> None:
+    assert "no module 'none'" in call("module_load", name="none")["text"]
+    assert "is no module" in call("module_load", name="../none")["text"]
+
+
+@pytest.mark.parametrize("op", ["create", "delete", "seal", "unseal"])
+def test_a_device_that_somebody_else_opened(call: Call, op: str) -> None:
+    call("memfd", fd="no device", size=0)
+    error = call(f"fdbox_{op}", box="x", via="no device")
+    assert (error["errno"], error["call"].startswith("FDBOX_")) == ("ENOTTY", True)
+    assert "no via 'none'" in call(f"fdbox_{op}", box="x", via="none")["text"]
 
 
 def test_names(call: Call, served: Path) -> None:
