@@ -7,74 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.diagnostic import Where
 from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
-from harness.scalars import BoxName, FdName, List, ModuleChange, Strictly, Text, Whole
-
-
-@dataclass(frozen=True)
-class CreateBox(Strictly):
-    """Create an empty box."""
-
-    box: Annotated[BoxName, Field(description="Name of the new box.")]
-
-
-@dataclass(frozen=True)
-class DeleteBox(Strictly):
-    """Delete a box; what is left in it is released."""
-
-    box: Annotated[BoxName, Field(description="Name of the box.")]
-
-
-@dataclass(frozen=True)
-class Put(Strictly):
-    """Move an fd into a box: it is no longer open."""
-
-    box: Annotated[BoxName, Field(description="Name of the box.")]
-    fd: Annotated[FdName, Field(description="Name of the open fd.")]
-    name: Annotated[
-        Text, Field(description="Name that it gets within the box; the fd's own name if left out.")
-    ] = ""
-
-    def __post_init__(self) -> None:
-        """Settle the default that depends on another field."""
-        object.__setattr__(self, "name", self.name or self.fd)
-
-
-@dataclass(frozen=True)
-class Get(Strictly):
-    """Take an fd out of a box: it is open again."""
-
-    box: Annotated[BoxName, Field(description="Name of the box.")]
-    fd: Annotated[FdName, Field(description="Name by which later steps speak of the fd.")]
-    name: Annotated[
-        Text, Field(description="Name that it has within the box; the fd's own name if left out.")
-    ] = ""
-
-    def __post_init__(self) -> None:
-        """Settle the default that depends on another field."""
-        object.__setattr__(self, "name", self.name or self.fd)
-
-
-@dataclass(frozen=True)
-class Seal(Strictly):
-    """Make a box immutable and ready to travel."""
-
-    box: Annotated[BoxName, Field(description="Name of the box.")]
-
-
-@dataclass(frozen=True)
-class Unseal(Strictly):
-    """Open a sealed box, usually one that has travelled."""
-
-    box: Annotated[BoxName, Field(description="Name of the box.")]
-
-
-@dataclass(frozen=True)
-class Finish(Strictly):
-    """Tell the kernel that everything wanted has been taken out of a session that has travelled."""
-
-    box: Annotated[BoxName, Field(description="Name of the box.")]
+from harness.scalars import OK, BoxName, FdName, ModuleChange, OneOrMore, Strictly, Text, Whole
 
 
 @dataclass(frozen=True)
@@ -86,7 +22,7 @@ class Kexec(Strictly):
     ] = None
     modules: Annotated[
         tuple[ModuleChange, ...],
-        List,
+        OneOrMore,
         Field(description="Modules that the next generation loads too, or, with a '-', does not load."),
     ] = ()
 
@@ -103,6 +39,39 @@ class Close(Strictly):
     """Close an fd."""
 
     fd: Annotated[FdName, Field(description="Name of the open fd.")]
+
+
+@dataclass(frozen=True)
+class Dup(Strictly):
+    """Have a second fd of the same open file, in the same process or in another one."""
+
+    fd: Annotated[FdName, Field(description="Name of the open fd.")]
+    name: Annotated[FdName, Field(description="Name of the second one.")]
+    process: Annotated[FdName | None, Field(description="The process that gets it.")] = None
+
+
+@dataclass(frozen=True)
+class End(Strictly):
+    """Kill another process; its fds close."""
+
+    process: Annotated[FdName, Field(description="Name of the process, as in `as`.")]
+
+
+@dataclass(frozen=True)
+class Load(Strictly):
+    """Load a module of the guest image."""
+
+    module: Annotated[Text, Field(description="Name of the module.")]
+    parameters: Annotated[
+        tuple[Text, ...], OneOrMore, Field(description="Parameters of the module, as NAME=VALUE.")
+    ] = ()
+
+
+@dataclass(frozen=True)
+class Unload(Strictly):
+    """Unload a module."""
+
+    module: Annotated[Text, Field(description="Name of the module.")]
 
 
 @dataclass(frozen=True)
@@ -151,6 +120,16 @@ class Damage(Strictly):
     ] = "right"
 
 
+@dataclass(frozen=True)
+class Parallel(Strictly):
+    """Do several steps at the same time."""
+
+    steps: Annotated[tuple["Step", ...], Field(description="The steps: each is one call.")]
+    succeed: Annotated[
+        Whole | None, Field(ge=0, description="How many of them must succeed; whichever they are.")
+    ] = None
+
+
 Action = (
     CreateBox
     | DeleteBox
@@ -168,6 +147,13 @@ Action = (
     | Seal
     | Unseal
     | Finish
+    | Prepare
+    | List
+    | Dup
+    | End
+    | Load
+    | Unload
+    | Parallel
     | Kexec
     | Verify
     | Close
@@ -182,10 +168,17 @@ class Step:
     """One step of a scenario."""
 
     action: Action
-    # Name of the errno with which it must fail; None: it must succeed.
-    expect: str | None
+    # What it may come to: names of errnos, and OK; nothing: it must succeed.
+    expect: tuple[str, ...]
     where: Where
     # Counts from 1, in the order in which the steps are done.
     number: int
     # The rounds of the repeats that it is in, the outermost first.
     rounds: tuple[int, ...] = ()
+    # The process that does it; None: the first one, which is root's.
+    process: str | None = None
+
+    @property
+    def may_succeed(self) -> bool:
+        """Whether it may succeed."""
+        return not self.expect or OK in self.expect

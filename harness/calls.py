@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What can be done to a single fd as operations of the agent, and what that makes of the host's record."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from harness.carriers import Op
+from harness import carriers
+from harness.actions import Close, Dup, Load, Unload
+from harness.carriers import BoxAction, Op
 from harness.contents import Contents
 from harness.fdactions import Bind, Change, Interrupts, Map, Open, Register, Reset, Unmap
-from harness.kinds import KINDS, Kind
+from harness.kinds import KINDS, Carrier, Kind
 from harness.pattern import PAGE
 from harness.record import Dma, Record
 
 FdAction = Change | Bind | Map | Unmap | Interrupts | Reset | Register
+# What is done by calls of the agent alone.
+SimpleAction = BoxAction | FdAction | Close | Dup | Load | Unload
 SEALS = {"SEAL": 1, "SHRINK": 2, "GROW": 4, "WRITE": 8, "FUTURE_WRITE": 16, "EXEC": 32}
 # What a device writes into every page that it was given.
 DMA_BYTES = 8
@@ -35,8 +39,28 @@ def is_readable(action: Open) -> bool:
     return action.kind is not Kind.GUEST_MEMFD or action.flags is None or len(set(action.flags)) == 2
 
 
-def operations(action: FdAction) -> list[Op]:
-    """What the agent has to do, in order."""
+def operations(carrier: Carrier, action: SimpleAction, process_dir: Callable[[str], str]) -> list[Op]:
+    """What the agent has to do, in order; process_dir: the folder in the guest of a process by name."""
+    match action:
+        case Load(module, parameters):
+            return [("module_load", {"name": module, "parameters": " ".join(parameters)})]
+        case Unload(module):
+            return [("module_unload", {"name": module})]
+        case Close(fd):
+            return [("close", {"fd": fd})]
+        case Dup(fd, name, process):
+            if process is None:
+                return [("dup", {"fd": fd, "as": name})]
+            return [("pass", {"fd": fd, "as": name, "to": process_dir(process)})]
+        case Change() | Bind() | Map() | Unmap() | Interrupts() | Reset() | Register():
+            return fd_operations(action)
+        case _:
+            operation = carriers.operation(carrier, action)
+            return [operation] if operation is not None else []
+
+
+def fd_operations(action: FdAction) -> list[Op]:
+    """What is done to a single fd."""
     match action:
         case Change():
             return list(changes(action))

@@ -4,12 +4,12 @@
 import hashlib
 from typing import assert_never
 
-from harness.actions import CreateBox, DeleteBox, Finish, Get, Put, Seal, Unseal
+from harness.boxactions import CreateBox, DeleteBox, Finish, Get, Prepare, Put, Seal, Unseal
 from harness.kinds import Carrier
 
 # An operation of the agent and its arguments.
 Op = tuple[str, dict[str, object]]
-BoxAction = CreateBox | DeleteBox | Put | Get | Seal | Unseal | Finish
+BoxAction = CreateBox | DeleteBox | Put | Get | Prepare | Seal | Unseal | Finish
 
 
 def token(name: str) -> int:
@@ -21,7 +21,8 @@ def operation(carrier: Carrier, action: BoxAction) -> Op | None:
     """What the agent has to do; None where a carrier has nothing to do (LUO seals at the jump)."""
     match carrier:
         case Carrier.FDBOX:
-            return fdbox(action)
+            op, arguments = fdbox(action)
+            return op, arguments | ({"via": action.via} if action.via is not None else {})
         case Carrier.LUO:
             return luo(action)
         case _:
@@ -43,6 +44,8 @@ def fdbox(action: BoxAction) -> Op:
             return "fdbox_seal", {"box": box}
         case Unseal(box):
             return "fdbox_unseal", {"box": box}
+        case Prepare(box):
+            return "fdbox_prepare", {"box": box}
         case Finish():
             raise ValueError("a box has no finish")
         case _:
@@ -60,7 +63,7 @@ def luo(action: BoxAction) -> Op | None:
             return "luo_put", {"session": box, "fd": fd, "token": token(name)}
         case Get(box, fd, name):
             return "luo_get", {"session": box, "fd": fd, "token": token(name)}
-        case Seal():
+        case Seal() | Prepare():
             return None
         case Unseal(box):
             return "luo_retrieve", {"session": box}

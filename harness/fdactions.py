@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.kinds import Kind
-from harness.scalars import FdName, List, Mode, Owner, Size, Strictly, Text, Whole
+from harness.scalars import FdName, Mode, OneOrMore, Owner, Size, Strictly, Text, Whole
 
 Access = Literal["O_RDONLY", "O_WRONLY", "O_RDWR"]
 SealName = Literal["SEAL", "SHRINK", "GROW", "WRITE", "FUTURE_WRITE", "EXEC"]
@@ -40,7 +40,7 @@ class Open(Strictly):
     ] = None
     flags: Annotated[
         tuple[Text, ...] | None,
-        List,
+        OneOrMore,
         Field(description="Flags of the call that creates it; what is usual for the kind if left out."),
     ] = None
     vm: Annotated[
@@ -84,7 +84,7 @@ class Change(Use):
     mode: Annotated[Mode | None, Field(description="Its permissions, as 0o640.")] = None
     owner: Annotated[Owner | None, Field(description="Its user and group, as 1000:1000.")] = None
     seals: Annotated[
-        tuple[SealName, ...] | None, List, Field(description="Seals that are added: WRITE, GROW, ...")
+        tuple[SealName, ...] | None, OneOrMore, Field(description="Seals that are added: WRITE, GROW, ...")
     ] = None
     access: Annotated[
         Access | None, Field(description="The file is opened anew for this, and the old fd closed.")

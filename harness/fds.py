@@ -3,13 +3,15 @@
 
 from dataclasses import dataclass, field, replace
 
-from harness import calls, carriers, checks, fdchecks
-from harness.actions import Get, Put
+from harness import calls, checks, fdchecks
+from harness.actions import Close, Dup
+from harness.boxactions import Get, Put
+from harness.calls import SimpleAction
 from harness.contents import Contents
 from harness.errors import HarnessError
 from harness.evidence import Evidence
-from harness.fdactions import Bind, Guest, Map, Open
-from harness.kinds import KINDS, Carrier
+from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.kinds import KINDS, UNPRIVILEGED, Carrier
 from harness.record import PROMISES, GuestState, Property, Record
 from harness.result import Blame, Oracle
 from harness.vm.machine import Machine
@@ -44,36 +46,53 @@ class Fds:
         if action.fill:
             self.machine.call("fill", fd=action.fd, seed=action.fill.seed)
             contents = contents.write(0, contents.size, action.fill.seed)
-        readable = calls.is_readable(action)
-        self.open[action.fd] = Record(action.fd, action.kind, contents, readable=readable)
+        readable, process = calls.is_readable(action), self.machine.acting
+        self.open[action.fd] = Record(action.fd, action.kind, contents, readable=readable, process=process)
 
-    def carry(self, action: carriers.BoxAction) -> None:
-        """What concerns a box."""
-        operation = carriers.operation(self.carrier, action)
-        if operation is not None:
-            op, arguments = operation
-            self.machine.call(op, **arguments)
+    def before(self, action: SimpleAction) -> None:
+        """What there is to be seen before an action."""
+        match action:
+            case Put(fd=fd):
+                self._last_look(self.record(fd))
+            case Change() | Bind() | Map() | Unmap() | Interrupts() | Reset() | Register():
+                # What it was like, as long as it is that.
+                record = self.record(action.fd)
+                if record.unverified and not arrives(action, record):
+                    self.verify(record)
 
-    def put(self, action: Put) -> None:
+    def after(self, action: SimpleAction) -> None:
+        """What follows for the host's records when an action has succeeded."""
+        match action:
+            case Put(box, fd, name):
+                self.boxed[box, name] = replace(self.open.pop(fd), unverified=False)
+            case Get(box, fd, name):
+                record = self.boxed.pop((box, name), None)
+                if record is not None:  # else the kernel made one up, and the step must fail
+                    bound = record.bound and record.generation == self.machine.generation
+                    now = replace(record, name=fd, unverified=True, process=self.machine.acting)
+                    self.open[fd] = replace(now, bound=bound)
+            case Dup(fd, name, process):
+                self.open[name] = replace(self.record(fd), name=name, process=process or self.machine.acting)
+            case Close(fd):
+                self.open.pop(fd, None)
+            case Change() | Bind() | Map() | Unmap() | Interrupts() | Reset() | Register():
+                record = self.record(action.fd)
+                done = calls.after(action, record)
+                self.open[action.fd] = done if arrives(action, record) else replace(done, properties={})
+                if isinstance(action, Map):
+                    self.open[action.buffer] = calls.touched(action, self.record(action.buffer))
+
+    def _last_look(self, record: Record) -> None:
         """Look at the fd for the last time before it leaves: this is what it must be when it is back."""
-        record = self.record(action.fd)
-        if record.unverified and record.visible:
+        if record.process in UNPRIVILEGED or not record.visible:
+            return  # there is nothing that could be seen, and it must not leave
+        if record.unverified:
             self.verify(record)
-        now = fdchecks.look(self.machine, record) if record.visible else record
+        now = fdchecks.look(self.machine, record)
         if now.has_contents:
             # A difference here is our own: we could not read memory that nothing has touched yet.
             self.outside.check(self.machine, now, self.evidence, Blame.HARNESS)
-        self.carry(action)
-        del self.open[action.fd]
-        self.boxed[action.box, action.name] = replace(now, unverified=False)
-
-    def get(self, action: Get) -> None:
-        """Take an fd out of a box: it must be what it was."""
-        self.carry(action)
-        record = self.boxed.pop((action.box, action.name), None)
-        if record is not None:  # else the kernel made one up, and the step must fail
-            bound = record.bound and record.generation == self.machine.generation
-            self.open[action.fd] = replace(record, name=action.fd, unverified=True, bound=bound)
+        self.open[record.name] = replace(now, unverified=False)
 
     def verify(self, record: Record) -> None:
         """Everything that is promised of the fd, against the record."""
@@ -100,20 +119,6 @@ class Fds:
             holes_stay = Property.HOLES in PROMISES[record.kind, self.carrier]
             self.outside.in_place(record, now, holes_stay, self.evidence)
 
-    def change(self, action: calls.FdAction) -> None:
-        """Do something to an fd; what it was like before is seen before that."""
-        record = self.record(action.fd)
-        # A device that arrived is not bound, and must not change by being bound.
-        arrived = isinstance(action, Bind) and record.unverified
-        if record.unverified and not arrived:
-            self.verify(record)
-        for op, arguments in calls.operations(action):
-            self.machine.call(op, **arguments)
-        after = calls.after(action, self.open[action.fd])
-        self.open[action.fd] = after if arrived else replace(after, properties={})
-        if isinstance(action, Map):
-            self.open[action.buffer] = calls.touched(action, self.record(action.buffer))
-
     def run_guest(self, action: Guest) -> None:
         """Run the guest of a virtual machine; in another kernel it goes on from what the host remembers."""
         record, memory = self.record(action.vm), self.record(action.memory)
@@ -136,11 +141,11 @@ class Fds:
         self.open[action.vm] = replace(record, guest=guest)
         self.open[action.memory] = replace(memory, contents=calls.run_by_guest(memory.contents))
 
-    def end(self) -> None:
-        """The kernel that held the open fds has ended."""
-        self.open.clear()
+    def end(self, process: str) -> None:
+        """A process has ended, and with it the fds that it held."""
+        self.open = {name: record for name, record in self.open.items() if record.process != process}
 
-    def close(self, name: str) -> None:
-        """Close an fd."""
-        self.machine.call("close", fd=name)
-        self.open.pop(name, None)
+
+def arrives(action: SimpleAction, record: Record) -> bool:
+    """Whether a device that came through a live update is bound: that must not change it."""
+    return isinstance(action, Bind) and record.unverified

@@ -48,6 +48,8 @@ class Facts:
     memory: bool = False
 
 
+# Processes by name that are not root's, with their user.
+UNPRIVILEGED: Mapping[str, int] = MappingProxyType({"nobody": 65534})
 # What init loads without being asked.
 DEFAULT_MODULES = ("fdbox", "fdbox_memfd")
 GMEM_MODULES = ("irqbypass", "kvm", "kvm-amd", "fdbox_gmem")

@@ -11,27 +11,27 @@ from typing import assert_never
 
 from harness import blob
 from harness.actions import (
+    Action,
     Close,
-    CreateBox,
     Damage,
-    DeleteBox,
-    Finish,
-    Get,
+    Dup,
+    End,
     Kexec,
-    Put,
+    Load,
+    Parallel,
     Qmp,
-    Seal,
     Ssh,
     Step,
-    Unseal,
+    Unload,
     Verify,
 )
+from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, OnBox, Prepare, Put, Seal, Unseal
 from harness.diagnostic import Where, guess, nearest
 from harness.explain import clause, descriptions
-from harness.fdactions import Change, Open, Use
-from harness.kinds import KINDS, Carrier, Kind
+from harness.fdactions import Change, Guest, Open, Use
+from harness.kinds import KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.verbs import VERB_OF, VERBS
-from harness.world import Box, BoxState, World, apply, held, update
+from harness.world import Box, BoxState, World, held, settle, travels, update
 
 Fault = tuple[Where, str]
 # The name of an argument, and what is wrong with it.
@@ -42,6 +42,8 @@ NAME_MAX: Mapping[Carrier, int] = {Carrier.FDBOX: 255, Carrier.LUO: 63}
 NOT_BOXES = frozenset({".", "..", "fdbox"})
 # What a kernel says of a box that does not exist: who expects this may name any box.
 ABSENT = frozenset({"ENOENT", "ENODEV"})
+# What can be done at the same time as others: one call each.
+AT_ONCE = CreateBox | DeleteBox | Put | Get | Prepare | Seal | Unseal | Finish | Close | Use
 RENEW = "delete it and create it anew"
 
 
@@ -58,6 +60,8 @@ class Draft:
     where: Where
     # The places of its arguments.
     places: Mapping[str, Where]
+    # The steps in it.
+    inside: tuple["Draft", ...] = ()
 
 
 def lint(
@@ -82,8 +86,35 @@ def lint_on(world: World, drafts: Sequence[Draft]) -> Iterator[Fault]:
         faults = list(check(world, draft, step))
         yield from faults
         # A box that is not in the state to be sealed, unsealed or finished stays in the state that it is in.
-        if step.expect is None and not (faults and isinstance(step.action, Seal | Unseal | Finish)):
-            apply(world, step)
+        if not (faults and isinstance(step.action, Seal | Unseal | Finish)):
+            settle(world, step)
+
+
+def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Fault]:
+    """Live updates that carry fds of which none is ever looked at: they would pass whatever came out."""
+    for carrier in carriers:
+        world, carrying, taken = World(carrier, None), None, set[str]()
+        for draft in drafts:
+            if draft.step is None:
+                return
+            if isinstance(draft.step.action, Kexec) and not draft.step.expect:
+                full = [name for name, box in world.boxes.items() if box.inside and travels(world, box)]
+                carrying = carrying or ((draft.where, full[0]) if full else None)
+            elif carrying and (draft.step.expect or looks(draft.step.action, taken)):
+                break
+            if carrying and isinstance(draft.step.action, Get):
+                taken.add(draft.step.action.fd)
+            settle(world, draft.step)
+        else:
+            if carrying:
+                where, box = carrying
+                yield where, f"what box '{box}' carries is never looked at: 'verify' it, or say 'unseen: WHY'"
+                return
+
+
+def looks(action: Action, taken: Collection[str]) -> bool:
+    """Whether a step looks at something that was preserved; taken: the fds that came out of boxes."""
+    return isinstance(action, Verify | List | Guest) or (isinstance(action, Put) and action.fd in taken)
 
 
 def check(world: World, draft: Draft, step: Step) -> Iterator[Fault]:
@@ -93,11 +124,28 @@ def check(world: World, draft: Draft, step: Step) -> Iterator[Fault]:
     if world.carrier not in verb.means:
         yield draft.where, f"the carrier {world.carrier} has no '{word}': {verb.instead}"
         return
-    if step.expect is not None and world.carrier not in verb.refusable:
+    if step.expect and world.carrier not in verb.refusable:
         yield place(draft, "expect"), unrefusable(word, world.carrier)
         return
+    if step.process is not None and not verb.by_process:
+        yield place(draft, "as"), f"'{word}' is done by no process: leave out 'as'"
+    for inner in draft.inside:
+        yield from check_inside(world, inner)
     for key, message in problems(world, step):
         yield place(draft, key), message
+
+
+def check_inside(world: World, draft: Draft) -> Iterator[Fault]:
+    """What is wrong with a step that runs at the same time as others."""
+    if draft.step is None:
+        return
+    word = VERB_OF[type(draft.step.action)]
+    if not isinstance(draft.step.action, AT_ONCE):
+        yield draft.where, f"'{word}' cannot be done in parallel: it is more than one call"
+        return
+    step, dangling = resolve(world, draft.step)
+    yield from ((place(draft, key), message) for key, message in dangling)
+    yield from check(world, draft, step)
 
 
 def place(draft: Draft, key: str) -> Where:
@@ -110,7 +158,9 @@ def resolve(world: World, step: Step) -> tuple[Step, list[Problem]]:
     """Find the names that are nothing's: the step with what was probably meant, and what is wrong."""
     wrong: list[Problem] = []
     action = step.action
-    if isinstance(action, DeleteBox | Put | Get | Seal | Unseal | Finish) and step.expect not in ABSENT:
+    if isinstance(action, DeleteBox | Put | Get | Prepare | Seal | Unseal | Finish) and not ABSENT & set(
+        step.expect
+    ):
         box = action.box
         if box not in world.boxes and box not in world.unknown:
             wrong.append(("box", f"no box '{box}' has been created so far{nearest(box, world.boxes)}"))
@@ -143,8 +193,9 @@ def unrefusable(word: str, carrier: Carrier) -> str:
 
 def problems(world: World, step: Step) -> Iterator[Problem]:
     """What is wrong with a step in the world as it is: names of arguments, each with what is wrong."""
-    expected = step.expect is not None
+    expected = bool(step.expect)
     yield from fd_problems(world, step)
+    yield from privilege_problems(world, step)
     match step.action:
         case CreateBox(box):
             if not expected:
@@ -166,9 +217,10 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
                     f"longer than {NAME_MAX[Carrier.FDBOX]} bytes: {meant('EINVAL')}",
                 )
         case Get(box, fd):
-            yield from box_problems(world, step, box, get_problems)
-            if not expected and fd in world.open and fd not in world.unknown:
+            if fd in world.open and fd not in world.unknown:
+                # Not even `expect` helps: the harness would have two fds of one name.
                 yield "fd", f"fd '{fd}' is open since line {world.open[fd]}: get this one under another name"
+            yield from box_problems(world, step, box, get_problems)
         case Seal(box):
             yield from box_problems(world, step, box, seal_problems)
         case Unseal(box):
@@ -184,14 +236,68 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
             if not KINDS[kind].modules:
                 yield "fd", f"nothing is promised of a {kind}: there is nothing to verify"
         case Kexec(kernel):
+            if expected and step.may_succeed:
+                yield "expect", "whether there was a kexec must be known: it fails, or it does not"
             if world.kernels is not None and kernel is not None and kernel not in world.kernels:
                 yield "kernel", f"no kernel '{kernel}'{nearest(kernel, world.kernels)}"
         case Damage():
             yield from damage_problems(step.action)
-        case Use() | Close() | Ssh() | Qmp():
+        case Prepare(box):
+            yield from box_problems(world, step, box, seal_problems)
+        case List():
+            yield from list_problems(world, step)
+        case Dup(_, name):
+            if name in world.open and name not in world.unknown:
+                yield "name", f"fd '{name}' is open since line {world.open[name]}: use another name"
+        case Parallel():
+            yield from parallel_problems(step.action)
+        case Use() | Close() | End() | Load() | Unload() | Ssh() | Qmp():
             pass
         case _:
             assert_never(step.action)
+
+
+def parallel_problems(action: Parallel) -> Iterator[Problem]:
+    """What is wrong with doing these steps at the same time."""
+    if action.succeed is not None and action.succeed > len(action.steps):
+        yield "succeed", f"{action.succeed} of {len(action.steps)} steps cannot succeed"
+    leaving = [step.action.fd for step in action.steps if isinstance(step.action, Put | Close)]
+    for fd in sorted({fd for fd in leaving if leaving.count(fd) > 1}):
+        yield "steps", f"fd '{fd}' is taken away twice, and the second time it has no name: 'dup' it first"
+
+
+def process_name(process: str | None) -> str:
+    """A process in words."""
+    return f"the process '{process}'" if process else "the first process"
+
+
+def privilege_problems(world: World, step: Step) -> Iterator[Problem]:
+    """What is wrong with who does a step, and by which fd."""
+    action = step.action
+    if isinstance(action, OnBox | List):
+        if action.via is not None and world.carrier is Carrier.LUO:
+            yield "via", "on luo a box is no device: leave out 'via'"
+        if step.process in UNPRIVILEGED and step.may_succeed:
+            yield (
+                "as",
+                f"'{step.process}' must not be able to do that: say 'expect: EACCES', or EPERM with 'via'",
+            )
+    if isinstance(action, Verify) and step.process in UNPRIVILEGED:
+        yield "as", f"'{step.process}' cannot see page frames: have a process of root's verify it"
+
+
+def list_problems(world: World, step: Step) -> Iterator[Problem]:
+    """What is wrong with listing."""
+    assert isinstance(step.action, List)
+    box, fds, boxes = step.action.box, step.action.fds, step.action.boxes
+    if (box is None) == (boxes is None):
+        yield "box", "'list' needs 'box' and 'fds', what is in a box, or 'boxes', which there are"
+    elif box is not None:
+        if fds is None and not step.expect:
+            yield "box", "'list' needs 'fds': what must be in the box, as {ram: held}"
+        if box not in world.boxes and box not in world.unknown and not step.expect:
+            yield "box", f"no box '{box}' has been created so far{nearest(box, world.boxes)}"
+        yield from box_problems(world, step, box, no_problems)
 
 
 def damage_problems(action: Damage) -> Iterator[Problem]:
@@ -263,7 +369,11 @@ def fd_problems(world: World, step: Step) -> Iterator[Problem]:
         kind = world.kinds.get(fd)
         if fd in world.gone and fd not in world.open:
             yield key, f"fd '{fd}' {world.gone[fd]}"
-        elif kinds and kind is not None and kind not in kinds and step.expect is None:
+        elif world.holders.get(fd) != step.process and key != "via":
+            holder = world.holders.get(fd)
+            mend = f"write 'as: {holder}'" if holder else f"it has none called '{step.process}'"
+            yield key, f"fd '{fd}' is held by {process_name(holder)}: {mend}"
+        elif kinds and kind is not None and kind not in kinds and not step.expect:
             yield key, f"'{fd}' is a {kind}, and '{key}' of '{word}' must be a {' or '.join(sorted(kinds))}"
 
 
@@ -280,9 +390,9 @@ def box_problems(
     if world.carrier is Carrier.LUO and not held(box) and not isinstance(step.action, Unseal | Seal):
         # Not even `expect` helps: the harness has no session that it could ask.
         yield "box", absence(world, name, box)
-    elif step.expect is None and lost:
+    elif not step.expect and lost:
         yield "box", absence(world, name, box)
-    elif step.expect is None:
+    elif not step.expect:
         yield from more(world, step, box)
 
 
@@ -357,7 +467,7 @@ def get_problems(world: World, step: Step, box: Box) -> Iterator[Problem]:
 
 def seal_problems(world: World, step: Step, box: Box) -> Iterator[Problem]:
     """What is wrong with sealing a box that exists."""
-    assert isinstance(step.action, Seal)
+    assert isinstance(step.action, Seal | Prepare)
     if world.carrier is Carrier.LUO and box.travelled:
         yield "box", f"{old_session(step.action.box)} does not travel again: {RENEW}"
     elif box.state is BoxState.SEALED:

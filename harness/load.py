@@ -15,13 +15,13 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from harness import matrix
-from harness.actions import Step
+from harness.actions import Parallel, Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, guess, nearest
 from harness.explain import descriptions, explain, likely_key
 from harness.kinds import Carrier
-from harness.lint import Draft, lint
+from harness.lint import Draft, lint, unseen
 from harness.scenario import Header, Modifiers, Repeat, Scenario
-from harness.verbs import VERBS, Verb
+from harness.verbs import VERB_OF, VERBS, Verb
 from harness.yamltree import Loc, Plain, Tree, parse
 
 T = TypeVar("T")
@@ -95,8 +95,12 @@ def load_variant(tree: Tree, words: tuple[str, ...], kernels: Collection[str] | 
     drafts = number(read_steps(listed, tree, ("steps",))) if has_steps else []
     if not has_steps and not any(guess(key, ["steps"]) for key in value):
         tree.fault(tree.where_key(()), f"'steps' is missing: {STEPS_HELP}")
-    for where, message in lint(drafts, header.carriers if header else carriers_of(value), kernels):
+    carriers = header.carriers if header else carriers_of(value)
+    for where, message in lint(drafts, carriers, kernels):
         tree.fault(where, message)
+    if header and not header.unseen and not tree.faults:
+        for where, message in unseen(drafts, carriers):
+            tree.fault(where, message)
     if header and kernels is not None and header.kernel is not None and header.kernel not in kernels:
         tree.fault(tree.where(("kernel",)), f"no kernel '{header.kernel}'{nearest(header.kernel, kernels)}")
     if tree.faults or header is None:
@@ -158,20 +162,31 @@ def read_repeat(value: Mapping[str, Plain], tree: Tree, loc: Loc) -> list[Draft]
 def number(drafts: Iterable[Draft]) -> list[Draft]:
     """Number the steps in the order in which they are done."""
     return [
-        replace(draft, step=replace(draft.step, number=count)) if draft.step else draft
+        replace(draft, step=numbered(draft.step, count)) if draft.step else draft
         for count, draft in enumerate(drafts, 1)
     ]
+
+
+def numbered(step: Step, count: int) -> Step:
+    """A step with its number, which is that of the steps in it too."""
+    if isinstance(step.action, Parallel):
+        steps = tuple(replace(inner, number=count) for inner in step.action.steps)
+        step = replace(step, action=replace(step.action, steps=steps))
+    return replace(step, number=count)
 
 
 def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
     """One step: a verb with its arguments, and modifiers beside it."""
     step, word = None, None
+    inside: list[Draft] = []
     if not isinstance(value, dict):
         tree.fault(tree.where(loc), not_a_step(value))
     elif (word := find_verb(value, tree, loc)) is not None:
         before = len(tree.faults)
         beside = {key: rest for key, rest in value.items() if key != word}
-        arguments = spread(VERBS[word], value[word])
+        arguments: Any = spread(VERBS[word], value[word])
+        if word == VERB_OF[Parallel]:
+            arguments, inside = read_parallel(arguments, tree, (*loc, word))
         action = validate(VERBS[word].kind, arguments, tree, (*loc, word), f"'{word}'")
         misplaced = report_misplaced(beside, word, tree, loc)
         modifiers = validate(
@@ -182,14 +197,26 @@ def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
             "a step",
         )
         if action is not None and modifiers is not None and len(tree.faults) == before:
-            step = Step(action, modifiers.expect, tree.where(loc), 0)
+            step = Step(action, modifiers.expect, tree.where(loc), 0, process=modifiers.process)
     depth = len(loc)
     places = {
         str(at[-1]): where
         for at, where in tree.values.items()
         if at[:depth] == loc and len(at) in {depth + 1, depth + 2}
     }
-    return Draft(step, word or guess_verb(value), frozenset(words(value)), tree.where(loc), places)
+    names = frozenset(words(value))
+    return Draft(step, word or guess_verb(value), names, tree.where(loc), places, tuple(inside))
+
+
+def read_parallel(value: Plain, tree: Tree, loc: Loc) -> tuple[Any, list[Draft]]:
+    """The arguments of `parallel` with its steps as steps, and these as they were read."""
+    if not isinstance(value, dict) or not isinstance(value.get("steps"), tuple):
+        return value, []
+    # In the short form the list stands where the mapping would.
+    at = (*loc, "steps") if (*loc, "steps") in tree.values else loc
+    drafts = read_steps(value["steps"], tree, at)
+    steps = tuple(draft.step for draft in drafts if draft.step is not None)
+    return {**value, "steps": steps}, drafts
 
 
 def guess_verb(value: Plain) -> str | None:

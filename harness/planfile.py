@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.actions import Kexec, Step
+from harness.actions import Kexec, Parallel, Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, nearest
 from harness.explain import explain, key_of
 from harness.lint import Draft, lint
@@ -23,7 +23,7 @@ from harness.scenario import Boot
 from harness.verbs import VERB_OF
 from harness.yamltree import Loc, Plain, Tree
 
-FORMAT = 3
+FORMAT = 4
 # Nothing that we write is nested more deeply.
 DEPTH_MAX = 40
 DIGITS_MAX = 40
@@ -51,8 +51,8 @@ def plan_to_json(plan: Plan) -> str:
 
 def step_to_data(step: Step) -> dict[str, Any]:
     """A step as JSON data: its action under its verb, as in the scenario."""
-    rest = {name: value for name, value in to_data(step).items() if name != "action"}
-    return {VERB_OF[type(step.action)]: to_data(step.action)} | rest
+    rest = {name: value for name, value in to_data(step).items() if name not in {"action", "process"}}
+    return {VERB_OF[type(step.action)]: to_data(step.action), "as": step.process} | rest
 
 
 def to_data(value: Any) -> dict[str, Any]:
@@ -62,6 +62,8 @@ def to_data(value: Any) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Anything as JSON data."""
+    if isinstance(value, Step):
+        return step_to_data(value)
     if is_dataclass(value):
         return to_data(value)
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
@@ -182,12 +184,7 @@ def read_steps(listed: Plain, path: Path) -> tuple[list[Draft], list[Diagnostic]
 
 def read_one_step(value: Plain, position: int, path: Path) -> tuple[Draft, list[Diagnostic]]:
     """One step, read as one of a scenario, with the number and the place that it has there."""
-    origin = UNKNOWN
-    rest = value
-    if isinstance(value, dict):
-        # What only a plan writes: origins, and null for what a scenario leaves out.
-        rest = {key: without_null(inner) for key, inner in value.items() if inner is not None}
-        origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where", "rounds")})
+    rest, origin = without_origin(value)
     tree = Tree(path, [])
     note_places(tree, rest, ("steps", position), origin.where)
     draft = read_step(rest, tree, ("steps", position))
@@ -195,11 +192,22 @@ def read_one_step(value: Plain, position: int, path: Path) -> tuple[Draft, list[
         message = "a step needs its number, and where it stands: {file: ..., line: ..., column: ...}"
         tree.fault(tree.where(("steps", position)), message)
     if draft.step is not None:
-        step = replace(draft.step, number=position + 1)
-        if origin.known:
-            step = replace(step, number=origin.number, where=origin.where, rounds=origin.rounds)
-        draft = replace(draft, step=step)
+        draft = replace(draft, step=origin.restore(replace(draft.step, number=position + 1)))
     return draft, tree.faults
+
+
+def without_origin(value: Plain) -> tuple[Plain, "Origin"]:
+    """A step without what only a plan writes, its origin and null for what a scenario leaves out."""
+    if not isinstance(value, dict):
+        return value, UNKNOWN
+    rest = {key: without_null(inner) for key, inner in value.items() if inner is not None}
+    origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where", "rounds")})
+    parallel = rest.get("parallel")
+    if isinstance(parallel, dict) and isinstance(steps := parallel.get("steps"), tuple):
+        pairs = [without_origin(step) for step in steps]
+        rest["parallel"] = {**parallel, "steps": tuple(step for step, _ in pairs)}
+        origin = replace(origin, inside=tuple(inner for _, inner in pairs))
+    return rest, origin
 
 
 @dataclass(frozen=True)
@@ -210,6 +218,17 @@ class Origin:
     where: Where
     known: bool = True
     rounds: tuple[int, ...] = ()
+    # Those of the steps in it.
+    inside: tuple["Origin", ...] = ()
+
+    def restore(self, step: Step) -> Step:
+        """The step with its origin, as far as that is known."""
+        if isinstance(step.action, Parallel) and len(step.action.steps) == len(self.inside):
+            pairs = zip(self.inside, step.action.steps, strict=True)
+            step = replace(step, action=replace(step.action, steps=tuple(o.restore(s) for o, s in pairs)))
+        if not self.known:
+            return step
+        return replace(step, number=self.number, where=self.where, rounds=self.rounds)
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> "Origin":

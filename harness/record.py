@@ -106,6 +106,8 @@ class Record:
     generation: int = 0
     # It has been in a box and came out, and nobody has verified it since.
     unverified: bool = False
+    # The process that holds it; None: the first one.
+    process: str | None = None
     # Of a guest_memfd: whether the host can read it.
     readable: bool = True
     # Of a virtual machine.

@@ -4,6 +4,7 @@
 import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import is_dataclass
 
 from harness.actions import Step
 from harness.plan import Plan
@@ -86,10 +87,29 @@ def finding_lines(finding: Finding, plan: Plan) -> list[str]:
 
 def describe_step(step: Step) -> str:
     """A step as in the scenario, on one line."""
-    values = {name: value for name, value in vars(step.action).items() if value not in (None, "", {}, ())}
-    arguments = ", ".join(f"{name}: {value}" for name, value in values.items())
-    expect = f", expect: {step.expect}" if step.expect else ""
-    return f"{VERB_OF[type(step.action)]}: {{{arguments}}}{expect}"
+    beside = f", expect: {word(step.expect)}" if step.expect else ""
+    beside += f", as: {step.process}" if step.process else ""
+    return f"{VERB_OF[type(step.action)]}: {word(step.action)}{beside}"
+
+
+def word(value: object) -> str:
+    """A value as in the scenario."""
+    match value:
+        case Step():
+            return f"{{{describe_step(value)}}}"
+        case (single,) if isinstance(single, str):
+            return single
+        case tuple():
+            return f"[{', '.join(map(word, value))}]"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return f"{{{', '.join(f'{key}: {word(inner)}' for key, inner in value.items())}}}"
+        case _ if is_dataclass(value):
+            given = {key: inner for key, inner in vars(value).items() if inner not in (None, "", {}, ())}
+            return word(given)
+        case _:
+            return str(value)
 
 
 def proof_lines(outcome: Outcome) -> list[str]:

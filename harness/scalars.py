@@ -21,6 +21,10 @@ VARIABLE = r"^[A-Z][A-Z0-9_]*$"
 VERSION = r"^[0-9]+([.][0-9]+)*$"
 TAG = r"^[a-z0-9][a-z0-9_-]*$"
 MEMORY_MIN, MEMORY_MAX = 256 << 20, 64 << 30
+# In the order of the numbers that FDBox has for them (FDBOX_FD_HELD, ...).
+FD_STATES = ("held", "pending", "lost", "prepared")
+# A call that succeeds, where it may also fail.
+OK = "ok"
 # As the kernel calls them; the C library has second names for some.
 SECOND_NAMES = frozenset({"ENOTSUP", "EWOULDBLOCK", "EDEADLOCK"})
 ERRNOS: frozenset[str] = frozenset(name for name in vars(errno) if name[0] == "E") - SECOND_NAMES
@@ -50,11 +54,11 @@ def check_memory(size: int) -> int:
     return size
 
 
-def parse_errno(value: object) -> object:
-    """Check the name of an errno. Raises ValueError."""
+def parse_result(value: object) -> object:
+    """Check what a call can come to: the name of an errno, or `ok`. Raises ValueError."""
     if isinstance(value, int) and value in errno.errorcode:
         raise ValueError(f"{value} is not the name of an errno; did you mean '{errno.errorcode[value]}'?")
-    if isinstance(value, str) and value not in ERRNOS:
+    if isinstance(value, str) and value not in ERRNOS and value != OK:
         raise ValueError(f"'{value}' is not the name of an errno, such as EBUSY{nearest(value, ERRNOS)}")
     return value
 
@@ -70,6 +74,17 @@ def parse_owner(value: object) -> object:
     """Check user and group. Raises ValueError."""
     if not isinstance(value, str) or not re.fullmatch("[0-9]{1,9}:[0-9]{1,9}", value):
         raise ValueError(f"'{value}' is no owner: user and group as numbers, such as 1000:1000")
+    return value
+
+
+def parse_state(value: object) -> object:
+    """Check the state of an fd in a box: a word, and the errno that goes with it. Raises ValueError."""
+    if isinstance(value, str):
+        state, _, errors = value.partition(" ")
+        if state not in FD_STATES:
+            raise ValueError(f"'{state}' is no state of an fd{nearest(state, FD_STATES)}")
+        if errors and errors not in ERRNOS:
+            raise ValueError(f"'{errors}' is not the name of an errno{nearest(errors, ERRNOS)}")
     return value
 
 
@@ -116,7 +131,7 @@ Size = Annotated[
 Mode = Annotated[int, BeforeValidator(parse_mode), Strict()]
 Owner = Annotated[str, BeforeValidator(parse_owner)]
 Whole = Annotated[int, Strict()]
-List = BeforeValidator(one_or_more)
+OneOrMore = BeforeValidator(one_or_more)
 
 
 class Strictly:

@@ -19,16 +19,17 @@ from harness.scalars import (
     TAG,
     VARIABLE,
     VERSION,
-    List,
+    FdName,
     ModuleChange,
+    OneOrMore,
     Size,
     Strictly,
     Text,
     Whole,
     check_memory,
     distinct,
-    parse_errno,
     parse_pattern,
+    parse_result,
 )
 
 
@@ -37,9 +38,16 @@ class Modifiers(Strictly):
     """What may stand beside the verb of a step."""
 
     expect: Annotated[
-        str | None,
-        BeforeValidator(parse_errno),
-        Field(description="Name of the errno with which the step must fail, such as EBUSY."),
+        tuple[Annotated[str, BeforeValidator(parse_result)], ...],
+        OneOrMore,
+        AfterValidator(distinct),
+        Field(
+            description="Name of the errno with which the step must fail; or a list of what may be, with ok."
+        ),
+    ] = ()
+    process: Annotated[
+        FdName | None,
+        Field(alias="as", description="The process that does it: nobody, or any name for one of root's."),
     ] = None
 
 
@@ -65,12 +73,12 @@ class Boot(Strictly):
     cpus: Annotated[Whole, Field(ge=1, le=64, description="Number of CPUs.")] = 2
     modules: Annotated[
         tuple[ModuleChange, ...],
-        List,
+        OneOrMore,
         Field(description="Modules that every generation loads too, or, with a '-', does not load."),
     ] = ()
     parameters: Annotated[
         tuple[Text, ...],
-        List,
+        OneOrMore,
         Field(description="More kernel parameters, for every generation; they replace ours of the same key."),
     ] = ()
 
@@ -83,9 +91,9 @@ class Requires(Strictly):
         Annotated[str, Field(pattern=VERSION)] | None,
         Field(description="The oldest kernel, as '7.3'."),
     ] = None
-    modules: Annotated[tuple[Text, ...], List, Field(description="Modules in the guest image.")] = ()
+    modules: Annotated[tuple[Text, ...], OneOrMore, Field(description="Modules in the guest image.")] = ()
     config: Annotated[
-        tuple[Text, ...], List, Field(description="Options of the kernel: HUGETLBFS, or DEBUG_VM=y.")
+        tuple[Text, ...], OneOrMore, Field(description="Options of the kernel: HUGETLBFS, or DEBUG_VM=y.")
     ] = ()
     memory: Annotated[
         Size | None, Field(description="Free memory of the host, in bytes, or with K, M, G.")
@@ -107,13 +115,13 @@ class Header(Strictly):
     summary: Annotated[Text, Field(description="What is tested, in one line.")]
     tags: Annotated[
         tuple[Annotated[str, Field(pattern=TAG)], ...],
-        List,
+        OneOrMore,
         AfterValidator(distinct),
         Field(description="Words to select scenarios by."),
     ] = ()
     carriers: Annotated[
         tuple[Carrier, ...],
-        List,
+        OneOrMore,
         AfterValidator(distinct),
         Field(
             alias="carrier",
@@ -134,6 +142,10 @@ class Header(Strictly):
     requires: Annotated[Requires, Field(description="Without what a case is skipped.")] = field(
         default_factory=Requires
     )
+    unseen: Annotated[
+        Text | None,
+        Field(description="Why nothing that was preserved is looked at, where that is meant."),
+    ] = None
     dmesg: Annotated[
         tuple[Allowed, ...], Field(description="Kernel messages that are expected, each with the reason.")
     ] = ()

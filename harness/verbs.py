@@ -5,22 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harness.actions import (
-    Action,
-    Close,
-    CreateBox,
-    Damage,
-    DeleteBox,
-    Finish,
-    Get,
-    Kexec,
-    Put,
-    Qmp,
-    Seal,
-    Ssh,
-    Unseal,
-    Verify,
-)
+from harness.actions import Action, Close, Damage, Dup, End, Kexec, Load, Parallel, Qmp, Ssh, Unload, Verify
+from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
 from harness.kinds import Carrier, Kind
 
@@ -39,6 +25,8 @@ class Verb:
     instead: str = ""
     # Its keys that name open fds, and the kinds that these may be; none: any.
     fds: Mapping[str, Collection[Kind]] = field(default_factory=dict)
+    # Whether a process does it, which `as` can name.
+    by_process: bool = True
     # The carriers on which it is a call into the kernel under test, so that `expect: ERRNO` makes sense.
     refusable: Collection[Carrier] = frozenset(Carrier)
 
@@ -54,15 +42,18 @@ def each(fdbox: str, luo: str) -> Mapping[Carrier, str]:
 
 
 COMPARED = "the host compares with its own record"
-FD: Mapping[str, Collection[Kind]] = {"fd": ()}
-DEVICE: Mapping[str, Collection[Kind]] = {"fd": {Kind.VFIO_MOCK}}
+FD: dict[str, Collection[Kind]] = {"fd": ()}
+VIA: dict[str, Collection[Kind]] = {"via": {Kind.FILE}}
+DEVICE: dict[str, Collection[Kind]] = {"fd": {Kind.VFIO_MOCK}}
 VM: Collection[Kind] = {Kind.VM}
 
 # The whole vocabulary, by the word that the YAML file has.
 VERBS: Mapping[str, Verb] = MappingProxyType(
     {
-        "create_box": Verb(CreateBox, "box", each("FDBOX_CREATE_BOX", "LIVEUPDATE_IOCTL_CREATE_SESSION")),
-        "delete_box": Verb(DeleteBox, "box", each("FDBOX_DELETE_BOX", "close of the session")),
+        "create_box": Verb(
+            CreateBox, "box", each("FDBOX_CREATE_BOX", "LIVEUPDATE_IOCTL_CREATE_SESSION"), fds=VIA
+        ),
+        "delete_box": Verb(DeleteBox, "box", each("FDBOX_DELETE_BOX", "close of the session"), fds=VIA),
         "open": Verb(Open, None, everywhere("memfd_create(2), or what it is for the kind"), fds={"vm": VM}),
         "change": Verb(Change, None, everywhere("ftruncate(2), fcntl(2), ..."), fds=FD),
         "guest": Verb(Guest, None, everywhere("KVM_RUN"), fds={"vm": VM, "memory": {Kind.GUEST_MEMFD}}),
@@ -73,16 +64,42 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "reset": Verb(Reset, "fd", everywhere("VFIO_DEVICE_RESET"), fds=DEVICE),
         "register": Verb(Register, None, everywhere("a write to the device's region"), fds=DEVICE),
         "put": Verb(
-            Put, None, each("FDBOX_PUT_FD", "LIVEUPDATE_SESSION_PRESERVE_FD, then close of the fd"), fds=FD
+            Put,
+            None,
+            each("FDBOX_PUT_FD", "LIVEUPDATE_SESSION_PRESERVE_FD, then close of the fd"),
+            fds=FD | VIA,
         ),
-        "get": Verb(Get, None, each("FDBOX_GET_FD", "LIVEUPDATE_SESSION_RETRIEVE_FD")),
+        "get": Verb(Get, None, each("FDBOX_GET_FD", "LIVEUPDATE_SESSION_RETRIEVE_FD"), fds=VIA),
         "seal": Verb(
             Seal,
             "box",
             each("FDBOX_SEAL", "nothing: the kernel freezes every session at the jump"),
+            fds=VIA,
             refusable={Carrier.FDBOX},
         ),
-        "unseal": Verb(Unseal, "box", each("FDBOX_UNSEAL", "LIVEUPDATE_IOCTL_RETRIEVE_SESSION")),
+        "prepare": Verb(
+            Prepare,
+            "box",
+            each("FDBOX_PREPARE", "nothing: every fd is preserved when it is put"),
+            fds=VIA,
+            refusable={Carrier.FDBOX},
+        ),
+        "list": Verb(
+            List,
+            None,
+            {Carrier.FDBOX: "FDBOX_LIST"},
+            "LUO lists nothing: leave it out",
+            fds=VIA,
+            refusable={Carrier.FDBOX},
+        ),
+        "dup": Verb(Dup, None, everywhere("dup(2), or a message with the fd"), fds=FD),
+        "end": Verb(End, "process", everywhere("SIGKILL"), by_process=False, refusable=()),
+        "load": Verb(Load, "module", everywhere("finit_module(2)")),
+        "unload": Verb(Unload, "module", everywhere("delete_module(2)")),
+        "parallel": Verb(
+            Parallel, "steps", everywhere("calls at the same time"), by_process=False, refusable=()
+        ),
+        "unseal": Verb(Unseal, "box", each("FDBOX_UNSEAL", "LIVEUPDATE_IOCTL_RETRIEVE_SESSION"), fds=VIA),
         "finish": Verb(
             Finish,
             "box",
@@ -90,18 +107,19 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             "a box is never finished, it is deleted: 'delete_box' ends it on both carriers",
             refusable={Carrier.LUO},
         ),
-        "kexec": Verb(Kexec, "kernel", everywhere("kexec_file_load(2), reboot(2)")),
+        "kexec": Verb(Kexec, "kernel", everywhere("kexec_file_load(2), reboot(2)"), by_process=False),
         "verify": Verb(Verify, "fd", everywhere(COMPARED), fds=FD, refusable=()),
         "close": Verb(Close, "fd", everywhere("close(2)"), fds=FD, refusable=()),
-        "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), refusable=()),
+        "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), by_process=False, refusable=()),
         "damage": Verb(
             Damage,
             None,
             {Carrier.FDBOX: "writes to /dev/mem"},
             "what LUO hands over is LUO's: nothing here knows its layout",
+            by_process=False,
             refusable=(),
         ),
-        "qmp": Verb(Qmp, "execute", everywhere("a QMP command"), refusable=()),
+        "qmp": Verb(Qmp, "execute", everywhere("a QMP command"), by_process=False, refusable=()),
     }
 )
 VERB_OF: Mapping[type[Action], str] = MappingProxyType({verb.kind: word for word, verb in VERBS.items()})

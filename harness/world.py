@@ -6,22 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
-from harness.actions import (
-    Close,
-    CreateBox,
-    Damage,
-    DeleteBox,
-    Finish,
-    Get,
-    Kexec,
-    Put,
-    Qmp,
-    Seal,
-    Ssh,
-    Step,
-    Unseal,
-    Verify,
-)
+from harness.actions import Close, Damage, Dup, End, Kexec, Load, Parallel, Qmp, Ssh, Step, Unload, Verify
+from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.fdactions import Open, Use
 from harness.kinds import Carrier, Kind
 
@@ -66,6 +52,8 @@ class World:
     gone: dict[str, str] = field(default_factory=dict)
     # The kinds of the fds, as far as they are known.
     kinds: dict[str, Kind] = field(default_factory=dict)
+    # The processes that hold them; None: the first one.
+    holders: dict[str, str | None] = field(default_factory=dict)
     # Names in steps that are wrong: nothing is known about them.
     unknown: set[str] = field(default_factory=set)
 
@@ -77,6 +65,16 @@ def held(box: Box) -> bool:
     )
 
 
+def settle(world: World, step: Step) -> None:
+    """What the world is after a step, whatever it may come to."""
+    if not step.expect:
+        apply(world, step)
+    elif step.may_succeed:
+        # It did what it does, or nothing: nobody knows.
+        action = step.action
+        world.unknown |= {value for value in vars(action).values() if isinstance(value, str)}
+
+
 def apply(world: World, step: Step) -> None:
     """What the world is after a step has succeeded."""
     line = step.where.line
@@ -86,6 +84,20 @@ def apply(world: World, step: Step) -> None:
         case Open(fd):
             world.open[fd] = line
             world.kinds[fd] = step.action.kind
+            world.holders[fd] = step.process
+        case Dup(fd, name, process):
+            world.open[name] = line
+            world.holders[name] = process or step.process
+            world.kinds.pop(name, None)
+            if fd in world.kinds:
+                world.kinds[name] = world.kinds[fd]
+        case End(process):
+            for fd in [fd for fd in world.open if world.holders.get(fd) == process]:
+                del world.open[fd]
+                world.gone[fd] = f"ended with the process '{process}' in line {line}"
+        case Parallel(steps):
+            for one in steps:
+                settle(world, one)
         case Put(box, fd, name):
             world.open.pop(fd, None)
             world.gone[fd] = f"is in box '{box}' since line {line}: get it first"
@@ -95,6 +107,7 @@ def apply(world: World, step: Step) -> None:
                     world.boxes[box].kinds[name] = world.kinds[fd]
         case Get(box, fd, name):
             world.open[fd] = line
+            world.holders[fd] = step.process
             world.kinds.pop(fd, None)
             if box in world.boxes:
                 if name in world.boxes[box].kinds:
@@ -114,7 +127,7 @@ def apply(world: World, step: Step) -> None:
             world.gone[fd] = f"was closed in line {line}"
         case Kexec():
             update(world, line)
-        case Use() | Verify() | Ssh() | Qmp() | Damage():
+        case Use() | Verify() | Prepare() | List() | Load() | Unload() | Ssh() | Qmp() | Damage():
             pass
         case _:
             assert_never(step.action)
@@ -126,6 +139,13 @@ def change(world: World, name: str, state: BoxState, line: int) -> None:
         world.boxes[name].state, world.boxes[name].line = state, line
 
 
+def travels(world: World, box: Box) -> bool:
+    """Whether a kexec carries a box."""
+    if box.state in {BoxState.DELETED, BoxState.LEFT}:
+        return False
+    return not box.travelled if world.carrier is Carrier.LUO else box.state is BoxState.SEALED
+
+
 def update(world: World, line: int) -> None:
     """A live update: fds that are held open are gone, and so are boxes that do not travel."""
     for fd in world.open:
@@ -134,6 +154,5 @@ def update(world: World, line: int) -> None:
     for box in world.boxes.values():
         if box.state in {BoxState.DELETED, BoxState.LEFT}:
             continue
-        travels = not box.travelled if world.carrier is Carrier.LUO else box.state is BoxState.SEALED
-        box.state, box.line = (BoxState.SEALED if travels else BoxState.LEFT), line
+        box.state, box.line = (BoxState.SEALED if travels(world, box) else BoxState.LEFT), line
         box.travelled = True

@@ -19,15 +19,15 @@
 
 #define START_MS 5000
 
-static int process_dir(struct request *rq, const char *arg, char *path, size_t room)
+static int process_dir(struct request *rq, char *path, size_t room)
 {
 	const char *name = "";
 
-	if (arg_string(rq, arg, &name))
+	if (arg_string(rq, "name", &name))
 		return -1;
 	if (!*name || *name == '.' || strchr(name, '/') ||
 	    (size_t)snprintf(path, room, "%s/process/%s", agent_dir(), name) >= room)
-		return refuse(rq, "'%s': '%.64s' cannot be a name", arg, name);
+		return refuse(rq, "'name': '%.64s' cannot be a name", name);
 	return 0;
 }
 
@@ -97,7 +97,7 @@ int op_process(struct request *rq)
 	int uid = 0;
 	pid_t child;
 
-	if (process_dir(rq, "name", dir, sizeof(dir)) || arg_int(rq, "uid", &uid) ||
+	if (process_dir(rq, dir, sizeof(dir)) || arg_int(rq, "uid", &uid) ||
 	    make_dir(rq, dir, uid))
 		return -1;
 	snprintf(variable, sizeof(variable), "AGENT_DIR=%s", dir);
@@ -111,6 +111,7 @@ int op_process(struct request *rq)
 		return -1;
 	}
 	buf_member_u64(rq->out, "pid", child);
+	buf_member_string(rq->out, "dir", dir);
 	return 0;
 }
 
@@ -191,14 +192,13 @@ static int pass_fd(struct request *rq, const char *dir, int fd, const char *name
 	return rq->error ? -1 : 0;
 }
 
-/* A duplicate of fd becomes another process's, under the name in argument "as". */
+/* A duplicate of fd becomes that of the agent in directory "to", under the name in argument "as". */
 int op_pass(struct request *rq)
 {
 	int fd = fds_find(rq, &held, "fd");
-	const char *name = "";
-	char dir[PATH_MAX];
+	const char *name = "", *dir = "";
 
-	if (fd < 0 || process_dir(rq, "to", dir, sizeof(dir)) || arg_string(rq, "as", &name))
+	if (fd < 0 || arg_string(rq, "to", &dir) || arg_string(rq, "as", &name))
 		return -1;
 	return pass_fd(rq, dir, fd, name);
 }

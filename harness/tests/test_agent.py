@@ -195,26 +195,27 @@ def test_another_process_of_another_user(program: Path) -> None:
         Path(name).chmod(0o755)
         with serve(program, Path(name)):
             call = Client(Path(name) / "agent.sock")
-            another_process(call, Path(name))
+            another_process(call)
             call.close()
 
 
-def another_process(call: Client, folder: Path) -> None:
-    pid = call("process", name="nobody.1", uid=65534)["pid"]
+def another_process(call: Client) -> None:
+    started = call("process", name="nobody.1", uid=65534)
+    pid, there = started["pid"], started["dir"]
     try:
         assert "Uid:\t65534\t65534\t65534\t65534\n" in Path(f"/proc/{pid}/status").read_text()
-        other = Client(folder / "process" / "nobody.1" / "agent.sock")
+        other = Client(Path(there) / "agent.sock")
         call("memfd", fd="a", size=10)
         assert other("fds") == {"fds": []}
         assert "no fd came" in other("receive", **{"as": "b"})["text"]
-        assert call("pass", fd="a", to="nobody.1", **{"as": "b"}) == {}
+        assert call("pass", fd="a", to=there, **{"as": "b"}) == {}
         assert other("stat", fd="b")["ino"] == call("stat", fd="a")["ino"]
-        assert "is taken" in call("pass", fd="a", to="nobody.1", **{"as": "b"})["text"]
+        assert "is taken" in call("pass", fd="a", to=there, **{"as": "b"})["text"]
         assert other("chown", fd="b", uid=0, gid=0)["errno"] == "EPERM"
         other.close()
     finally:
         assert call("process_end", pid=pid) == {}
-    assert call("pass", fd="a", to="nobody.1", **{"as": "c"})["errno"] == "ECONNREFUSED"
+    assert call("pass", fd="a", to=there, **{"as": "c"})["errno"] == "ECONNREFUSED"
     assert "cannot be a name" in call("process", name="../x", uid=0)["text"]
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.actions import Kexec, Put, Qmp, Seal
+from harness.actions import Kexec, Qmp
+from harness.boxactions import Put, Seal
 from harness.diagnostic import ScenarioError
 from harness.fdactions import Open
 from harness.kinds import Carrier
@@ -99,6 +100,7 @@ summary: all the short forms
 tags: smoke
 carrier: luo
 dmesg: [{message: "WARNING: .* foo", reason: it is a test}]
+unseen: it is a test
 steps:
   - create_box: &box vm0
   - open: {fd: ram, size: 4K+1}
@@ -120,8 +122,8 @@ steps:
         Qmp("human-monitor-command", {"command-line": "info usernet", "list": (1, {"a": None})}),
     ]
     assert [(step.number, step.where.line, step.where.column) for step in scenario.steps][:2] == [
-        (1, 6, 5),
-        (2, 7, 5),
+        (1, 7, 5),
+        (2, 8, 5),
     ]
 
 

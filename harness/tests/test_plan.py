@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.actions import CreateBox, Kexec
+from harness.actions import Kexec
+from harness.boxactions import CreateBox
 from harness.build.guest import DESCRIPTION
 from harness.build.image import load_image
 from harness.fdactions import Change, Open
@@ -58,6 +59,29 @@ steps:
   - damage: {part: box, box: vm0, field: magic, value: 0}
   - damage: {part: entry, box: vm0, fd: ram, field: name, value: other}
   - damage: {part: fd, box: vm0, fd: ram, field: "phys[0]", address: scratch, checksum: stale}
+  - open: {fd: ctl, kind: file, path: /dev/fdbox/fdbox, access: O_RDWR}
+  - dup: {fd: ctl, name: his, process: nobody}
+  - create_box: {box: vm1, via: his}
+    as: nobody
+    expect: EPERM
+  - list: {boxes: {vm0: open}, via: ctl}
+  - list: {box: vm0, fds: {ram: held EBUSY, "other one": pending}}
+  - prepare: vm0
+  - parallel:
+      succeed: 1
+      steps:
+        - seal: vm0
+          expect: [EBUSY, ok]
+        - seal: vm0
+          expect: [EBUSY, ok]
+          as: other
+  - parallel:
+      - create_box: a
+      - create_box: b
+  - load: {module: vfio_mock, parameters: [a=1, b=2]}
+  - unload: vfio_mock
+    expect: EBUSY
+  - end: nobody
 """
 
 

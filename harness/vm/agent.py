@@ -37,12 +37,20 @@ class Agent:
         self, op: str, deadline: Deadline, watch: Callable[[], None], **arguments: object
     ) -> dict[str, Any]:
         """Ask for one operation; its result. Raises AgentErrnoError (the guest said no) or AgentLostError."""
+        self.send(op, **arguments)
+        return self.receive(op, deadline, watch)
+
+    def send(self, op: str, **arguments: object) -> None:
+        """Ask for one operation, without waiting; receive() has its result. Raises AgentLostError."""
         self._number += 1
         request = json.dumps({"id": self._number, "op": op, **arguments}) + "\n"
         try:
             self._channel.sendall(request.encode())
         except (OSError, paramiko.SSHException) as error:
             raise AgentLostError(f"{op}: the connection to the agent is gone ({error})") from error
+
+    def receive(self, op: str, deadline: Deadline, watch: Callable[[], None]) -> dict[str, Any]:
+        """The result of what was asked for last. Raises AgentErrnoError or AgentLostError."""
         if not deadline.wait(self._received, watch):
             raise AgentLostError(f"{op}: no answer from the agent in {deadline.seconds:.0f} s")
         line, _, self._buffer = self._buffer.partition(b"\n")
@@ -52,6 +60,10 @@ class Agent:
             raise AgentLostError(
                 f"{op}: the agent's answer makes no sense ({error!r}): {line[:200]!r}"
             ) from error
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
 
     def _received(self) -> bool:
         while self._channel.recv_ready():

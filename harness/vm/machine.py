@@ -8,7 +8,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness import proc
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
+from harness.kinds import UNPRIVILEGED
 from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
 from harness.vm.console import INIT, JUMP, JUMP_REFUSED, READY, Console
 from harness.vm.monitor import Monitor, MonitorError
@@ -28,6 +29,8 @@ from harness.vm.shell import Result, Shell, ShellError, dial_until
 
 # The agent answers the order to jump before it carries it out.
 JUMP_DELAY_MS = 20
+# The command that speaks to the agent.
+CONNECT = "agent connect"
 # QEMU writes the last console bytes and events before it ends: time to read them.
 SETTLE_SECONDS = 2.0
 
@@ -85,6 +88,16 @@ class MachineLostError(Exception):
         self.expected = expected
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process of the guest that runs an agent."""
+
+    agent: Agent
+    # Its folder, in which its socket is, and its number.
+    dir: str
+    pid: int
+
+
 class Machine:
     """A running machine; made by power_on()."""
 
@@ -100,7 +113,11 @@ class Machine:
         self._events = events
         self._limits = limits
         self._shell: Shell | None = None
-        self._agent: Agent | None = None
+        # The agents by the names of their processes; None: the first one.
+        self._processes: dict[str | None, Process] = {}
+        # The process that calls are made by.
+        self.acting: str | None = None
+        self._started = 0
         self._login: tuple[int, Path, str] | None = None
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -162,7 +179,7 @@ class Machine:
             raise HarnessError("the machine was never started")
         try:
             self._shell = dial_until(Deadline(self._limits.ssh), self.watch, *self._login)
-            self._agent = Agent(self._shell.channel("agent connect"))
+            self._processes = {None: Process(Agent(self._shell.channel(CONNECT)), "/run", 0)}
         except ShellError as error:
             text = f"the guest is ready but cannot be reached: {error}"
             raise self._lost(Loss.SSH, text, "an SSH login") from error
@@ -172,7 +189,8 @@ class Machine:
         """Close SSH: over user networking its TCP connection gets no end at a kexec."""
         if self._shell is not None:
             self._shell.close()
-        self._shell = self._agent = None
+        self._shell = None
+        self._processes = {}
 
     @property
     def pid(self) -> int:
@@ -183,12 +201,66 @@ class Machine:
 
     def call(self, op: str, **arguments: object) -> dict[str, Any]:
         """One operation of the agent; raises AgentErrnoError (the guest refused) or MachineLostError."""
-        if self._agent is None:
-            raise HarnessError(f"{op}: not connected to the agent")
+        agent = self._running(self.acting).agent
         try:
-            return self._agent.call(op, Deadline(self._limits.call), self.watch, **arguments)
+            return agent.call(op, Deadline(self._limits.call), self.watch, **arguments)
         except AgentLostError as error:
             raise self._lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+
+    def at_once(
+        self, requests: Sequence[tuple[str | None, str, Mapping[str, object]]]
+    ) -> list[dict[str, Any] | AgentErrnoError]:
+        """Operations at the same time, each with the process that does it; what each of them came to."""
+        processes = [self._running(name) for name, _, _ in requests]
+        agents = [self._connect_to(process.dir) for process in processes]
+        limit = Deadline(self._limits.call)
+        results: list[dict[str, Any] | AgentErrnoError] = []
+        try:
+            for agent, (_, op, arguments) in zip(agents, requests, strict=True):
+                agent.send(op, **arguments)
+            for agent, (_, op, _) in zip(agents, requests, strict=True):
+                try:
+                    results.append(agent.receive(op, limit, self.watch))
+                except AgentErrnoError as error:
+                    results.append(error)
+        except AgentLostError as error:
+            raise self._lost(Loss.AGENT, str(error), "answers to calls at the same time") from error
+        for agent in agents:
+            agent.close()
+        return results
+
+    def process_dir(self, name: str | None) -> str:
+        """Where the agent of a process is found in the guest; the process is started if it is not there."""
+        return self._running(name).dir
+
+    def end_process(self, name: str) -> None:
+        """Kill a process, if it was ever started."""
+        process = self._processes.pop(name, None)
+        if process is not None:
+            process.agent.close()
+            self.call("process_end", pid=process.pid)
+
+    def _running(self, name: str | None) -> "Process":
+        if None not in self._processes:
+            raise HarnessError("not connected to the agent")
+        if name not in self._processes:
+            self._started += 1
+            first = self._processes[None].agent
+            who = {"name": f"{name}.{self._started}", "uid": UNPRIVILEGED.get(str(name), 0)}
+            try:
+                made = first.call("process", Deadline(self._limits.call), self.watch, **who)
+            except AgentLostError as error:
+                raise self._lost(Loss.AGENT, str(error), "another process") from error
+            self._processes[name] = Process(self._connect_to(made["dir"]), made["dir"], made["pid"])
+        return self._processes[name]
+
+    def _connect_to(self, folder: str) -> Agent:
+        if self._shell is None:
+            raise HarnessError("not connected to the guest")
+        try:
+            return Agent(self._shell.channel(f"AGENT_DIR={folder} {CONNECT}"))
+        except ShellError as error:
+            raise self._lost(Loss.SSH, str(error), "another connection to the agent") from error
 
     def run(self, command: str) -> Result:
         """Run a shell command in the guest."""
