@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fds.h"
+#include "holes.h"
 #include "mapping.h"
 #include "ops.h"
 #include "pattern.h"
@@ -112,9 +113,9 @@ int op_digest(struct request *rq)
 	buf_member_u64(rq->out, "size", size);
 	buf_key(rq->out, "chunks");
 	buf_open(rq->out, '[');
-	if (!strcmp(via, "read"))
+	if (!strcmp(via, "read") && !is_guest_memfd(m.fd))
 		ret = digest_read(rq, &m);
-	else if (!strcmp(via, "mmap"))
+	else if (!strcmp(via, "read") || !strcmp(via, "mmap"))
 		ret = mapping_walk(rq, &m);
 	else
 		ret = refuse(rq, "'via' is 'read' or 'mmap'");
@@ -122,6 +123,39 @@ int op_digest(struct request *rq)
 		digest_end_chunk(&d);
 	buf_close(rq->out, ']');
 	return ret;
+}
+
+/* What pread() and pwrite() do, for a file that has only mmap(). */
+struct copy {
+	unsigned char *data;
+	u64 offset;
+};
+
+static int read_piece(void *context, void *data, u64 offset, size_t length)
+{
+	const struct copy *copy = context;
+
+	memcpy(copy->data + (offset - copy->offset), data, length);
+	return 0;
+}
+
+static int write_piece(void *context, void *data, u64 offset, size_t length)
+{
+	const struct copy *copy = context;
+
+	memcpy(data, copy->data + (offset - copy->offset), length);
+	return 0;
+}
+
+static ssize_t copy_mapped(struct request *rq, int fd, struct copy *copy, size_t length, bool write)
+{
+	struct mapping m = {
+		.fd = fd, .prot = write ? PROT_READ | PROT_WRITE : PROT_READ,
+		.offset = copy->offset, .length = length,
+		.piece = write ? write_piece : read_piece, .context = copy,
+	};
+
+	return mapping_walk(rq, &m) ? -1 : (ssize_t)length;
 }
 
 int op_read(struct request *rq)
@@ -138,11 +172,15 @@ int op_read(struct request *rq)
 	data = malloc(length + 1);
 	if (!data)
 		return fail(rq, "malloc");
-	got = pread(fd, data, length, offset);
+	if (is_guest_memfd(fd))
+		got = copy_mapped(rq, fd, &(struct copy){ (unsigned char *)data, offset }, length,
+				  false);
+	else
+		got = pread(fd, data, length, offset);
 	if (got >= 0) {
 		buf_key(rq->out, "hex");
 		buf_hex(rq->out, data, got);
-	} else {
+	} else if (!rq->error) {
 		fail(rq, "pread");
 	}
 	free(data);
@@ -159,10 +197,13 @@ int op_write(struct request *rq)
 
 	if (fd < 0 || arg_u64(rq, "offset", &offset) || arg_hex(rq, "hex", &data, &length))
 		return -1;
-	put = pwrite(fd, data, length, offset);
-	if (put < 0)
+	if (is_guest_memfd(fd))
+		put = copy_mapped(rq, fd, &(struct copy){ data, offset }, length, true);
+	else
+		put = pwrite(fd, data, length, offset);
+	if (put < 0 && !rq->error)
 		fail(rq, "pwrite");
-	else if ((size_t)put != length)
+	else if (put >= 0 && (size_t)put != length)
 		refuse(rq, "only %zd of %zu bytes were written", put, length);
 	free(data);
 	return rq->error ? -1 : 0;

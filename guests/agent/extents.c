@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fds.h"
+#include "holes.h"
 #include "mapping.h"
 #include "ops.h"
 
@@ -14,42 +15,24 @@
 #define PAGEMAP_PRESENT BIT_ULL(63)
 #define PAGEMAP_PFN (BIT_ULL(55) - 1)
 
-/* The next extent at or after *offset: 1, or 0 when there is none, or -1 with errno. */
-static int next_extent(int fd, u64 *offset, u64 *length)
-{
-	off_t data, hole;
-
-	data = lseek(fd, *offset, SEEK_DATA);
-	if (data < 0)
-		return errno == ENXIO ? 0 : -1;
-	hole = lseek(fd, data, SEEK_HOLE);
-	if (hole < 0)
-		return -1;
-	*offset = data;
-	*length = hole - data;
-	return 1;
-}
-
 typedef int extent_fn(struct request *rq, int fd, u64 offset, u64 length, void *context);
 
-/* Call extent for each; the file's position is put back afterwards. */
+/* Call extent for each; the file's position, if it has one, is put back afterwards. */
 static int for_extents(struct request *rq, int fd, extent_fn *extent, void *context)
 {
 	off_t pos = lseek(fd, 0, SEEK_CUR);
 	u64 offset = 0, length;
 	int ret = 0, more;
 
-	if (pos < 0)
-		return fail(rq, "lseek");
 	do {
 		more = next_extent(fd, &offset, &length);
 		if (more < 0)
-			ret = fail(rq, "SEEK_DATA");
+			ret = fail(rq, "SEEK_DATA or mincore");
 		else if (more)
 			ret = extent(rq, fd, offset, length, context);
 		offset += length;
 	} while (more > 0 && !ret);
-	if (lseek(fd, pos, SEEK_SET) < 0 && !ret)
+	if (pos >= 0 && lseek(fd, pos, SEEK_SET) < 0 && !ret)
 		ret = fail(rq, "lseek");
 	return ret;
 }

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "holes.h"
 #include "mapping.h"
 
 /* A multiple of every huge page size but 1 GiB, so that windows suit hugetlb files too. */
@@ -78,21 +79,68 @@ static int walk_window(struct request *rq, const struct mapping *m, u64 offset, 
 	return ret;
 }
 
-int mapping_walk(struct request *rq, const struct mapping *m)
+static int walk_windows(struct request *rq, const struct mapping *m, u64 offset, u64 end,
+			size_t block)
 {
-	u64 offset = m->offset, end = m->offset + m->length, step;
-	struct stat st;
+	u64 step;
 
-	if (fstat(m->fd, &st))
-		return fail(rq, "fstat");
 	for (; offset < end; offset += step) {
 		step = WINDOW - offset % WINDOW;
 		if (step > end - offset)
 			step = end - offset;
-		if (walk_window(rq, m, offset, step, st.st_blksize))
+		if (walk_window(rq, m, offset, step, block))
 			return -1;
 	}
 	return 0;
+}
+
+static int walk_hole(struct request *rq, const struct mapping *m, u64 offset, u64 end)
+{
+	char zeroes[SZ_4K] = {};
+	u64 step;
+
+	for (; offset < end; offset += step) {
+		step = end - offset < SZ_4K ? end - offset : SZ_4K;
+		if (call_piece(m, zeroes, offset, step))
+			return fail(rq, "access to a hole");
+	}
+	return 0;
+}
+
+/* To touch a hole would fill it: what is in one is known anyway. */
+static int walk_sparse(struct request *rq, const struct mapping *m, u64 end, size_t block)
+{
+	u64 offset = m->offset, start, length;
+	int more;
+
+	while (offset < end) {
+		start = offset;
+		length = 0;
+		more = next_extent(m->fd, &start, &length);
+		if (more < 0)
+			return fail(rq, "mincore");
+		if (!more || start > end)
+			start = end;
+		if (length > end - start)
+			length = end - start;
+		if (walk_hole(rq, m, offset, start) ||
+		    walk_windows(rq, m, start, start + length, block))
+			return -1;
+		offset = start + length;
+	}
+	return 0;
+}
+
+int mapping_walk(struct request *rq, const struct mapping *m)
+{
+	u64 end = m->offset + m->length;
+	struct stat st;
+
+	if (fstat(m->fd, &st))
+		return fail(rq, "fstat");
+	if (!(m->prot & PROT_WRITE) && is_guest_memfd(m->fd))
+		return walk_sparse(rq, m, end, st.st_blksize);
+	return walk_windows(rq, m, m->offset, end, st.st_blksize);
 }
 
 int arg_range(struct request *rq, int fd, u64 *offset, u64 *length, u64 *size)

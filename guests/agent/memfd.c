@@ -18,51 +18,23 @@
 #define MFD_EXEC 16U
 #endif
 
-static const struct {
-	const char *name;
-	unsigned int flag;
-} memfd_flags[] = {
+static const struct flag memfd_flags[] = {
 	{ "allow_sealing", MFD_ALLOW_SEALING },
 	{ "cloexec", MFD_CLOEXEC },
 	{ "noexec_seal", MFD_NOEXEC_SEAL },
 	{ "exec", MFD_EXEC },
 	{ "hugetlb", MFD_HUGETLB },
+	{ NULL, 0 }
 };
-
-static int arg_memfd_flags(struct request *rq, unsigned int *flags)
-{
-	const struct json *list = json_get(rq->args, "flags"), *word;
-	const size_t count = ARRAY_SIZE(memfd_flags);
-	size_t i;
-
-	if (!list) {
-		*flags = MFD_ALLOW_SEALING;
-		return 0;
-	}
-	if (list->kind != JSON_ARRAY)
-		return refuse(rq, "'flags' is not an array");
-	*flags = 0;
-	for (word = list->child; word; word = word->next) {
-		if (word->kind != JSON_STRING)
-			return refuse(rq, "'flags' holds something that is not a string");
-		for (i = 0; i < count && strcmp(word->text, memfd_flags[i].name); i++)
-			;
-		if (i == count)
-			return refuse(rq, "unknown memfd flag '%.64s'", word->text);
-		*flags |= memfd_flags[i].flag;
-	}
-	return 0;
-}
 
 int op_memfd(struct request *rq)
 {
 	const char *name = "";
-	unsigned int flags = 0;
-	u64 size = 0;
+	u64 flags = MFD_ALLOW_SEALING, size = 0;
 	int fd;
 
 	if (fds_check_free(rq, &held, "fd") || arg_string(rq, "fd", &name) ||
-	    arg_u64(rq, "size", &size) || arg_memfd_flags(rq, &flags))
+	    arg_u64(rq, "size", &size) || arg_flags(rq, "flags", memfd_flags, &flags))
 		return -1;
 	fd = memfd_create(name, flags);
 	if (fd < 0)

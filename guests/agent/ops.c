@@ -51,6 +51,14 @@ const struct op ops[] = {
 	{ "peek", op_peek, "phys length" },
 	{ "poke", op_poke, "phys hex" },
 
+	{ "vm", op_vm, "fd type?" },
+	{ "gmem", op_gmem, "fd vm size flags?" },
+	{ "gmem_freeze", op_gmem_freeze, "fd to" },
+	{ "guest_start", op_guest_start, "vm fd" },
+	{ "guest_run", op_guest_run, "vm count" },
+	{ "guest_resume", op_guest_resume, "vm fd state" },
+	{ "guest_stop", op_guest_stop, "vm" },
+
 	{ "fdbox_create", op_fdbox_create, "box via?" },
 	{ "fdbox_delete", op_fdbox_delete, "box via?" },
 	{ "fdbox_put", op_fdbox_put, "box fd name via?" },

@@ -62,6 +62,17 @@ int op_pages(struct request *rq);
 int op_peek(struct request *rq);
 int op_poke(struct request *rq);
 
+/* gmem.c */
+int op_vm(struct request *rq);
+int op_gmem(struct request *rq);
+int op_gmem_freeze(struct request *rq);
+
+/* guest.c */
+int op_guest_start(struct request *rq);
+int op_guest_run(struct request *rq);
+int op_guest_resume(struct request *rq);
+int op_guest_stop(struct request *rq);
+
 /* fdbox.c */
 int op_fdbox_create(struct request *rq);
 int op_fdbox_delete(struct request *rq);

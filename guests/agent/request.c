@@ -67,6 +67,28 @@ int arg_int(struct request *rq, const char *name, int *value)
 	return 0;
 }
 
+int arg_flags(struct request *rq, const char *name, const struct flag *known, u64 *flags)
+{
+	const struct json *list = json_get(rq->args, name), *word;
+	const struct flag *flag;
+
+	if (!list)
+		return 0;
+	if (list->kind != JSON_ARRAY)
+		return refuse(rq, "'%s' is not an array", name);
+	*flags = 0;
+	for (word = list->child; word; word = word->next) {
+		if (word->kind != JSON_STRING)
+			return refuse(rq, "'%s' holds something that is not a string", name);
+		for (flag = known; flag->name && strcmp(word->text, flag->name); flag++)
+			;
+		if (!flag->name)
+			return refuse(rq, "'%s': unknown flag '%.64s'", name, word->text);
+		*flags |= flag->bit;
+	}
+	return 0;
+}
+
 int arg_hex(struct request *rq, const char *name, unsigned char **data, size_t *length)
 {
 	static const char digits[] = "0123456789abcdef";

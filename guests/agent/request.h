@@ -28,6 +28,11 @@ struct op {
 
 extern const struct op ops[];
 
+struct flag {
+	const char *name;
+	u64 bit;
+};
+
 /* A system call failed with errno. */
 int fail(struct request *rq, const char *call);
 /* The agent refuses: EPROTO and a text. */
@@ -44,6 +49,8 @@ int arg_u64(struct request *rq, const char *name, u64 *value);
 int arg_int(struct request *rq, const char *name, int *value);
 /* Bytes, in hex; must be there. The caller frees *data. */
 int arg_hex(struct request *rq, const char *name, unsigned char **data, size_t *length);
+/* An array of names of known flags, which ends with one without a name. */
+int arg_flags(struct request *rq, const char *name, const struct flag *known, u64 *flags);
 
 /* Handle one line and append the reply, newline included. */
 void request_handle(const char *line, struct buf *reply);
