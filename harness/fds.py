@@ -2,6 +2,7 @@
 """The fds of a run, as the host knows them: what is done to them, and what they must be afterwards."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from harness import calls, checks, fdchecks
 from harness.actions import Close, Dup
@@ -14,6 +15,7 @@ from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Regist
 from harness.kinds import KINDS, UNPRIVILEGED, Carrier
 from harness.record import PROMISES, GuestState, Property, Record
 from harness.result import Blame, Oracle
+from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
 
 
@@ -128,7 +130,7 @@ class Fds:
         elif before.generation < now:
             self.machine.call("guest_resume", vm=action.vm, fd=action.memory, state=before.state)
         name = before.vm if before and before.generation == now else action.vm
-        reply = self.machine.call("guest_run", vm=name, count=action.count)
+        reply = self._count(name, action)
         started = before.counter if before else 0
         expected, counter = started + action.count & 0xFFFFFFFF, reply["counter"]
         if counter != expected:
@@ -140,6 +142,17 @@ class Fds:
         guest = GuestState(name, now, counter, reply["state"])
         self.open[action.vm] = replace(record, guest=guest)
         self.open[action.memory] = replace(memory, contents=calls.run_by_guest(memory.contents))
+
+    def _count(self, name: str, action: Guest) -> dict[str, Any]:
+        try:
+            return self.machine.call("guest_run", vm=name, count=action.count)
+        except AgentErrnoError as error:
+            if error.call or not error.text.startswith("the guest"):
+                raise
+            # No call failed: it is the guest that does not do what it did.
+            what = f"the guest of '{action.vm}' does not run as it did"
+            self.evidence.find(Oracle.GUEST, what, f"it counts {action.count} on", error.text)
+            raise StepFailedError from error
 
     def end(self, process: str) -> None:
         """A process has ended, and with it the fds that it held."""

@@ -29,6 +29,13 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "panic_after": ({Oracle.MACHINE, Oracle.LOG}, "Kernel panic - not syncing: sysrq triggered crash"),
     "not_sealed": ({Oracle.STEP}, "'unseal' failed"),
     "session_closed": ({Oracle.STEP}, "ENOENT"),
+    "list_differs": ({Oracle.STEP}, "the list of what is in box 'vm0' is another"),
+    "both_succeed": ({Oracle.STEP}, "another number of the steps succeeded"),
+    "register_changed": ({Oracle.FIDELITY}, "the registers of 'dev' changed"),
+    "device_writes_elsewhere": ({Oracle.FIDELITY, Oracle.DEVICE}, "'dev' does not write into 'ram'"),
+    "buffer_changed": ({Oracle.CONTENTS, Oracle.OUTSIDE}, "byte 0x1008 is 0x58"),
+    "guest_miscounts": ({Oracle.GUEST}, "the guest of 'vm' does not run as it did"),
+    "guest_memory_changed": ({Oracle.CONTENTS, Oracle.OUTSIDE}, "the contents of 'ram' changed"),
     "no_kho": ({Oracle.IDENTITY}, "the new kernel was not handed the old one's KHO data"),
     "early_death": ({Oracle.MACHINE, Oracle.LOG}, "Failed to allocate memmap"),
 }

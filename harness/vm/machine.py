@@ -8,7 +8,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -88,6 +88,10 @@ class MachineLostError(Exception):
         self.expected = expected
 
 
+class _LeavingError(Exception):
+    """The jump has begun, and nobody will answer any more."""
+
+
 @dataclass(frozen=True)
 class Process:
     """A process of the guest that runs an agent."""
@@ -136,7 +140,7 @@ class Machine:
         """
         following = self.generation + 1
         refusals = len(self.console.find_all(JUMP_REFUSED, self.generation))
-        self.call("kexec", delay_ms=JUMP_DELAY_MS)
+        self._order_jump(functools.partial(self._leaving, refusals, following))
         self._events.emit("jump", generation=self.generation)
         self.disconnect()
         limit = Deadline(self._limits.shutdown)
@@ -154,6 +158,22 @@ class Machine:
             raise self._lost(Loss.SILENCE, text, "the next kernel's first line")
         self._events.emit("next kernel", generation=following)
         return self._arrive(following)
+
+    def _order_jump(self, leaving: Callable[[], bool]) -> None:
+        """Give the order; on a busy host the jump can come before the answer, which is lost then."""
+
+        def watch() -> None:
+            self.watch()
+            if leaving():
+                raise _LeavingError
+
+        agent = self._running(None).agent
+        try:
+            agent.call("kexec", Deadline(self._limits.call), watch, delay_ms=JUMP_DELAY_MS)
+        except _LeavingError:
+            self._events.emit("order not answered", generation=self.generation)
+        except AgentLostError as error:
+            raise self._lost(Loss.AGENT, str(error), "an answer to 'kexec'") from error
 
     def _leaving(self, refusals: int, following: int) -> bool:
         """Whether the order to jump has had an effect: the jump, or a refusal more than before."""
