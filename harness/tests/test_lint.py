@@ -129,3 +129,34 @@ def test_a_name_that_is_mistyped_everywhere_is_reported_once() -> None:
         "kexec:",
     ]
     assert len(faults("fdbox", *steps, "unseal: other", "get: {box: other, fd: ram}", "verify: ram")) == 1
+
+
+@pytest.mark.parametrize("carrier", Carrier)
+@pytest.mark.parametrize(
+    "looks", [["verify: ram"], ["put: {box: vm1, fd: ram}"], ["ssh: x"], ["seal: vm0\n    expect: EBUSY"]]
+)
+def test_what_was_preserved_has_to_be_looked_at(carrier: str, looks: list[str]) -> None:
+    steps = [*START, "seal: vm0", "kexec:", *BACK[:2], "create_box: vm1", *looks]
+    found = faults(carrier, *steps)
+    if looks == ["ssh: x"]:
+        assert [fault.partition(": ")[2][:46] for fault in found] == [
+            "what box 'vm0' carries is never looked at: 'ver"[:46]
+        ]
+    elif carrier == Carrier.FDBOX:
+        assert found == []
+
+
+def test_what_may_have_happened_is_not_known() -> None:
+    race = "parallel: [{put: {box: vm0, fd: b}, expect: [EBUSY, ok]}, {seal: vm0, expect: [EBUSY, ok]}]"
+    steps = ["create_box: vm0", "open: {fd: b, size: 1M}", race]
+    assert (
+        faults("fdbox", *steps, "unseal: vm0\n    expect: [EBUSY, ok]", "get: {box: vm0, fd: c, name: b}")
+        == []
+    )
+    assert faults("fdbox", *steps, "put: {box: vm0, fd: b}") == []
+
+
+def test_each_process_has_its_own_fds() -> None:
+    steps = ["open: {fd: a, size: 1M}\n    as: one", "dup: {fd: a, name: b, process: two}\n    as: one"]
+    assert faults("fdbox", *steps, "verify: a\n    as: one", "end: one", "verify: b\n    as: two") == []
+    assert len(faults("fdbox", *steps, "verify: b", "end: two", "verify: b\n    as: two")) == 2
