@@ -13,7 +13,7 @@ from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.errors import UsageError
 from harness.load import load_all
 from harness.plan import Plan, expand, names, plan
-from harness.planfile import read_plan
+from harness.planfile import case_problem, read_plan
 
 PLAN_SUFFIX = ".json"
 
@@ -53,6 +53,8 @@ def plans(arguments: Sequence[Path], kernel: str | None) -> list[Plan]:
     twice = [case for case, count in Counter(one.case for one in chosen).items() if count > 1]
     if twice:
         raise UsageError(f"named more than once: {', '.join(twice)}")
+    if bad := next((one for one in chosen if case_problem(one.case)), None):
+        raise UsageError(f"{bad.source}: {case_problem(bad.case)}")
     if other := next((one for one in chosen if kernel not in (None, one.kernel)), None):
         raise UsageError(f"{other.case} has a kernel of its own, so --kernel {kernel} would not be tested")
     return chosen

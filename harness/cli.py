@@ -18,6 +18,7 @@ from harness.build.kernel import obtain_kernel
 from harness.build.spec import kernel_names
 from harness.build.store import Store, default_store
 from harness.cases import PLAN_SUFFIX, plans, single, split
+from harness.clean import clean
 from harness.errors import HarnessError, UsageError
 from harness.plan import Plan
 from harness.planfile import plan_to_json
@@ -36,6 +37,8 @@ exit codes, as `git bisect run` takes them: 0 every case passed; 1 a kernel unde
 
 # Of so many cases each is shown whole, even if it passed.
 FEW = 4
+# A kernel is there again in some minutes, and from the compiler's cache sooner.
+CLEAN_DAYS = 14
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,6 +90,12 @@ def parser() -> Parser:
     )
     one.add_argument("-n", "--runs", type=int, default=5, help="runs of each case (default: %(default)s)")
     one.set_defaults(handler=bench_command)
+    one = commands.add_parser("clean", help="remove from the store what was not used for some days")
+    one.add_argument(
+        "--days", type=days, default=CLEAN_DAYS, metavar="N", help="unused for so long (default: %(default)s)"
+    )
+    one.add_argument("--dry-run", action="store_true", help="only show what would be removed")
+    one.set_defaults(handler=clean_command)
     one = commands.add_parser(
         "shell", parents=[kernel], help="a shell in a booted machine, or in one after a scenario"
     )
@@ -95,6 +104,13 @@ def parser() -> Parser:
     )
     one.set_defaults(handler=shell_command)
     return top
+
+
+def days(text: str) -> int:
+    """A number of days. Less than one could be in use: a run holds no lock on the kernel that it runs."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of days, 1 or more")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -236,6 +252,13 @@ def build_command(options: argparse.Namespace) -> int:
         print(f"kernel       {kernel.release}, build id {kernel.build_id}: {kernel.image}")
         print(f"guest image  {made.guest.initramfs}")
         print(f"accelerator  {made.accel.name}: {made.accel.reason}")
+    return 0
+
+
+def clean_command(options: argparse.Namespace) -> int:
+    """harness clean."""
+    for line in clean(default_store(), options.days, options.dry_run):
+        print(line)
     return 0
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What happens in a run, as it happens: a line each in events.jsonl."""
 
+import fcntl
 import json
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ class Events:
         self.start = time.monotonic()
         self.entries: list[dict[str, object]] = []
         self._file = path.open("a")
+        # Held while the run lasts: `harness clean` leaves it alone.
+        fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def now(self) -> float:
         """Seconds since the start."""

@@ -17,16 +17,29 @@ import pytest
 from harness import artifacts, proc, report
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.build.store import default_store
+from harness.diagnostic import nearest
 from harness.errors import HarnessError
 from harness.load import load
 from harness.plan import Case, expand, plan
 from harness.result import Outcome, Verdict
-from harness.runner import run
+from harness.runner import check_writable, run
 
 # Key of the folder for run directories in what the controller tells its workers.
 RUNS = "live update runs"
-# The one tag that is a mark too: longer than `make test` has time for.
-SLOW = "slow"
+# Marks with a meaning: not for tags.
+PYTESTS_OWN = frozenset(
+    {
+        "xfail",
+        "skip",
+        "skipif",
+        "parametrize",
+        "usefixtures",
+        "filterwarnings",
+        "tryfirst",
+        "trylast",
+        "xdist_group",
+    }
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,11 +55,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A worker of xdist dies with its controller, and its QEMU with it."""
+    """A worker of xdist dies with its controller, and its QEMU with it. What cannot be is said at once."""
+    kernel = config.getoption("--kernel")
+    if kernel is not None and kernel not in kernel_names():
+        raise pytest.UsageError(f"--kernel: no kernel '{kernel}'{nearest(kernel, kernel_names())}")
+    if kernel is not None and config.getoption("--tree"):
+        raise pytest.UsageError("--kernel and --tree: one of them")
     if hasattr(config, "workerinput"):
         proc.die_with_parent(signal.SIGTERM, os.getppid())
         config.option.runs = Path(config.workerinput[RUNS])
-    elif config.getoption("--runs") is None:
+    elif config.getoption("--runs"):
+        try:
+            check_writable(config.getoption("--runs"))
+        except HarnessError as error:
+            raise pytest.UsageError(f"--runs: {error}") from error
+    else:
         stamp = f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-pytest"
         config.option.runs = default_store().root / "runs" / stamp
 
@@ -75,10 +98,11 @@ class ScenarioFile(pytest.File):
             raise self.CollectError(str(error)) from error
         for case in expand(scenario):
             item = CaseItem.from_parent(self, name=case.words, case=case)
-            # Words for -k. As marks, a tag `xfail` would turn a failure into a pass.
+            # Words for -k, and marks for -m; but a mark `xfail` would turn a failure into a pass.
             item.extra_keyword_matches.update(scenario.tags)
-            if SLOW in scenario.tags:
-                item.add_marker(SLOW)
+            for tag in set(scenario.tags) - PYTESTS_OWN:
+                self.config.addinivalue_line("markers", f"{tag}: a tag of scenarios")
+                item.add_marker(tag)
             yield item
 
 
@@ -98,12 +122,14 @@ class CaseItem(pytest.Item):
     def setup(self) -> None:
         """Build what is missing and run the case."""
         config = self.config
-        wanted, own = config.getoption("--kernel"), self.case.scenario.kernel
-        if wanted and own not in (None, wanted):
-            pytest.skip(f"it says itself that it is for {own}")
-        chosen = plan(self.case, kernel_parameters, config.getoption("--kernel"), smallest_machine)
+        kernel, tree = config.getoption("--kernel"), config.getoption("--tree")
+        chosen = plan(self.case, kernel_parameters, kernel, smallest_machine)
+        if kernel not in (None, chosen.kernel) or (
+            tree and None not in (chosen.kernel, *chosen.next_kernels)
+        ):
+            pytest.skip(f"it has a kernel of its own: {kernel or tree} would not be tested")
         try:
-            made = artifacts.obtain(chosen, default_store(), config.getoption("--tree"))
+            made = artifacts.obtain(chosen, default_store(), tree)
         except HarnessError as error:
             pytest.fail(f"could not test: {error}", pytrace=False)
         out = Path(config.getoption("--runs")) / self.case.id

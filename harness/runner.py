@@ -127,7 +127,8 @@ def _run(
 ) -> None:
     slowest = max(artifacts.kernels[name].slowness for name in (plan.kernel, *plan.next_kernels))
     limits = Limits().scaled(artifacts.accel.slowness * slowest)
-    with power_on(hardware(plan, artifacts), out, evidence.events, limits) as machine:
+    key = artifacts.guest.ssh_key
+    with power_on(hardware(plan, artifacts), out, evidence.events, limits, key) as machine:
         try:
             _play(plan, artifacts, machine, out, evidence, at_end)
         except MachineLostError as error:

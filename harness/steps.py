@@ -74,7 +74,9 @@ class Executor:
         # Without the name of a call it is the agent that refused, not the kernel.
         if error.errno in step.expect and error.op in self._own_ops(step.action) and error.call:
             end = "as it may be" if step.may_succeed else "as it must be"
-            self.evidence.prove(Oracle.STEP, f"'{verb}' was refused with {error.errno}, {end}")
+            self.evidence.prove(
+                Oracle.STEP, f"'{verb}'{about(step.action)} was refused with {error.errno}, {end}"
+            )
             return
         blame = Blame.KERNEL if error.call else Blame.HARNESS
         failures = " or ".join(name for name in step.expect if name != OK)
@@ -216,3 +218,9 @@ class Executor:
             )
             raise StepFailedError from error
         self.machine.watch()
+
+
+def about(action: Action) -> str:
+    """What an action is about, for people: ' of fd 'ram', box 'vm0''."""
+    said = [f"{name} '{value}'" for name in ("fd", "box") if (value := getattr(action, name, None))]
+    return f" of {', '.join(said)}" if said else ""

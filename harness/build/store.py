@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The store: everything built, once, under a name that says what went into it.
 
-    root/<kind>/<name>-<key>/   an entry: complete from the moment it exists, never changed afterwards
+    root/<kind>/<name>-<key>/   an entry: complete from the moment it exists, never changed afterwards;
+                                its time is that of its last use
     root/lock/                  one lock file per entry and work area, held by flock(2), never removed
     root/tmp/                   entries in the making: <entry>~<pid>~<start>, renamed into place when done
     root/work/                  areas that live longer than one build (incremental builds), under a lock
@@ -62,6 +63,8 @@ class Store:
         """
         entry = self.entry(kind, name, inputs)
         if entry.is_dir():
+            with contextlib.suppress(OSError):
+                os.utime(entry)  # used now: `harness clean` goes by it
             return entry
         with self.lock(f"{kind}-{entry.name}"):
             if not entry.is_dir():
@@ -95,7 +98,26 @@ class Store:
             area = self.root / "work" / name
             with self._explained():
                 area.mkdir(parents=True, exist_ok=True)
+                os.utime(area)
                 yield area
+
+    def discard(self, path: Path, lock: str, used: float) -> bool:
+        """Remove an entry or a work area; False when somebody holds its lock, or has used it since that time.
+
+        It goes at once, by a rename: an interrupted removal leaves what an interrupted build leaves.
+        """
+        (self.root / "lock").mkdir(exist_ok=True)
+        (self.root / "tmp").mkdir(exist_ok=True)
+        try:
+            with FileLock(self.root / "lock" / lock).acquire(timeout=0):
+                if path.stat().st_mtime > used:
+                    return False
+                draft = self.root / "tmp" / f"{lock}~{os.getpid()}~{time.time():.0f}"
+                path.rename(draft)
+                remove(draft)
+        except (Timeout, FileNotFoundError):
+            return False
+        return True
 
     def _make(self, entry: Path, inputs: Mapping[str, str], make: Callable[[Path], None]) -> None:
         temporary = self.root / "tmp"

@@ -102,4 +102,51 @@ def test_the_tag_slow_is_a_mark_and_a_kernel_of_its_own_is_kept(project: Path) -
     assert "2 deselected" in output
     status, output, _ = pytest_in(project, "-k", "other", "--kernel", "7.3.4", "-rs")
     assert status == 0, output
-    assert "it says itself that it is for 7.2.12" in output
+    assert "a kernel of its own: 7.3.4 would not be tested" in output
+
+
+def collect(project: Path, *options: str) -> tuple[int, str]:
+    """What pytest says of the scenarios without running them."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", *options]
+    done = subprocess.run([*command, "scenarios"], cwd=project, text=True, capture_output=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--kernel", "7.3.44"], "no kernel '7.3.44'; did you mean '7.3.4'?"),
+        (["--kernel", "7.3.4", "--tree", "x"], "--kernel and --tree"),
+        (["--runs", "/dev/null"], "cannot be a folder for records"),
+    ],
+)
+def test_options_that_cannot_be_are_usage_errors(project: Path, options: list[str], said: str) -> None:
+    shutil.copy(ROOT / "scenarios/quickstart.yaml", project / "scenarios")
+    status, output = collect(project, *options)
+    assert status == pytest.ExitCode.USAGE_ERROR, output
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_tags_are_marks_except_those_that_mean_something_to_pytest(project: Path) -> None:
+    for name, tags in (("a", "[smoke, big-one]"), ("b", "[xfail, smoke]"), ("c", "[]")):
+        text = f"summary: s\ntags: {tags}\nsteps: [{{create_box: a}}]\n"
+        (project / "scenarios" / f"{name}.yaml").write_text(text)
+    for options, expected in (
+        (["-m", "smoke"], ["a", "b"]),
+        (["-m", "big-one"], ["a"]),
+        (["-m", "not smoke"], ["c"]),
+        (["-m", "xfail"], []),
+        (["-k", "xfail"], ["b"]),
+    ):
+        _, output = collect(project, *options, "-W", "error", "--strict-markers")
+        found = [name for name in ("a", "b", "c") if f"scenarios/{name}.yaml::fdbox" in output]
+        assert found == expected, output
+
+
+def test_a_scenario_with_its_own_kernel_is_skipped_for_another(project: Path) -> None:
+    (project / "scenarios" / "x.yaml").write_text("summary: s\nkernel: 7.2.12\nsteps: [{create_box: a}]\n")
+    status, output, junit = pytest_in(project, "--kernel", "7.3.4", "-rs")
+    assert status == 0, output
+    assert "a kernel of its own: 7.3.4 would not be tested" in output
+    assert len(junit.findall(".//skipped")) == 1

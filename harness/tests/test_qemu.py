@@ -2,8 +2,10 @@
 """QEMU's command line, and QEMU itself without a kernel."""
 
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.artifacts import Artifacts, bare_plan
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
+from harness.runner import hardware
 from harness.vm.machine import Limits, Loss, Machine, MachineLostError, power_on
 from harness.vm.qemu import Hardware, argv, script
 
@@ -127,6 +131,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from harness.events import Events
+from harness.runner import hardware
 from harness.vm.machine import Limits, power_on
 from harness.vm.qemu import Hardware
 out = Path(sys.argv[1])
@@ -165,3 +170,47 @@ def gone(pid: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def printed_ssh(lines: list[str]) -> str:
+    """The command that qemu.sh says to get in with."""
+    return next(line.strip() for line in lines if line.strip().startswith("ssh "))
+
+
+def a_free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize("end", ["Ctrl-C", "poweroff -f"])
+def test_the_script_is_of_use_by_hand(artifacts: Artifacts, tmp_path: Path, end: str) -> None:
+    if not shutil.which("ssh"):
+        pytest.skip("there is no ssh(1) to follow what the script says")
+    runner = tmp_path / "a folder" / "qemu.sh"
+    runner.parent.mkdir()
+    runner.write_text(script(hardware(bare_plan(None), artifacts), artifacts.guest.ssh_key))
+    runner.chmod(0o755)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    environment = {**os.environ, "PORT": str(a_free_port())}
+    with subprocess.Popen(
+        [runner], cwd="/", env=environment, text=True, errors="replace", **pipes
+    ) as machine:  # type: ignore[call-overload]
+        try:
+            seen: list[str] = []
+            for line in machine.stdout:
+                seen.append(line)
+                if "fdbox-guest: ready" in line:
+                    break
+            ssh = shlex.split(printed_ssh(seen))
+            answer = subprocess.run([*ssh, "uname", "-r"], capture_output=True, text=True, check=True)
+            assert answer.stdout.strip() == artifacts.kernels[None].release
+            if end == "Ctrl-C":
+                machine.send_signal(signal.SIGINT)
+            else:
+                subprocess.run([*ssh, end], capture_output=True, check=False, timeout=30)
+            machine.communicate(timeout=30)
+        finally:
+            machine.kill()
+    assert machine.returncode in (0, -signal.SIGINT)
+    assert [path.name for path in runner.parent.iterdir()] == ["qemu.sh"]

@@ -24,7 +24,7 @@ from harness.kinds import UNPRIVILEGED
 from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
 from harness.vm.console import INIT, JUMP, JUMP_REFUSED, READY, Console
 from harness.vm.monitor import Monitor, MonitorError
-from harness.vm.qemu import Hardware, argv, script
+from harness.vm.qemu import SCRIPT_NAME, Hardware, argv, script
 from harness.vm.shell import Result, Shell, ShellError, dial_until
 
 # The agent answers the order to jump before it carries it out.
@@ -378,13 +378,16 @@ class Machine:
 
 
 @contextlib.contextmanager
-def power_on(hardware: Hardware, out: Path, events: Events, limits: Limits) -> Iterator[Machine]:
+def power_on(
+    hardware: Hardware, out: Path, events: Events, limits: Limits, ssh_key: Path | None = None
+) -> Iterator[Machine]:
     """A machine, stopped before its first instruction; when the context ends, QEMU is gone.
 
-    Writes into out: qemu.sh (boots the same machine by hand), console.log, qmp.log, qemu.err.
+    Writes into out: qemu.sh (boots the same machine by hand), console.log, qmp.log, qemu.err. ssh_key: the
+    one that qemu.sh names.
     """
-    runner = out / "qemu.sh"
-    runner.write_text(script(hardware))
+    runner = out / SCRIPT_NAME
+    runner.write_text(script(hardware, ssh_key))
     runner.chmod(runner.stat().st_mode | stat.S_IXUSR)
     console = Console(out / "console.log")
     ours, theirs = socket.socketpair()

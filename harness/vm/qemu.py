@@ -7,6 +7,7 @@ from pathlib import Path
 
 QEMU = "qemu-system-x86_64"
 # A disk's serial number tells the guest which kernel is on it: kernel:0, kernel:1, ...
+SCRIPT_NAME = "qemu.sh"
 DISK_SERIAL = "kernel:{index}"
 # MiB of memory that Linux on x86-64 handles as one section.
 SECTION = 128
@@ -73,18 +74,36 @@ def escape(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def script(hardware: Hardware) -> str:
-    """A shell script that boots the same machine by hand, its console on the terminal."""
-    words = argv(hardware, "stdio,mux=off,signal=off", "socket,path=qmp.sock,server=on,wait=off")
+# The shell's own words, which are not to be quoted.
+SSH_PORT = '"$port"'
+SCRIPT = """\
+#!/bin/sh
+# The machine of this run, to be used by hand: its console is shown here, commands go in by SSH.
+#   [PORT=N] {name}
+# Ctrl-C here ends it; so does `poweroff -f` in it. QMP: the socket qmp.sock beside this file.
+cd "$(dirname "$0")" || exit 125
+port=${{PORT:-2222}}
+cat <<END
+the console is shown here; Ctrl-C ends the machine. When it says 'fdbox-guest: ready', from another terminal:
+  {ssh}
+END
+"""
+
+
+def script(hardware: Hardware, ssh_key: Path | None = None) -> str:
+    """A shell script that boots the same machine by hand; it says how to get in with the key."""
+    words = argv(hardware, "stdio,mux=off,signal=on", "socket,path=qmp.sock,server=on,wait=off")
     words.remove("-S")
     lines = [f"exec {words[0]}"]
     for word in words[1:]:
         lines.append(shlex.quote(word)) if word.startswith("-") else _join(lines, word)
-    return (
-        "#!/bin/sh\n# The machine of this run; ends with `poweroff -f` in it or Ctrl-C.\n"
-        + " \\\n  ".join(lines)
-        + "\n"
+    command = " \\\n  ".join(lines).replace(
+        "hostfwd=tcp:127.0.0.1:0-:22", f"hostfwd=tcp:127.0.0.1:{SSH_PORT}-:22"
     )
+    identity = f" -i {shlex.quote(str(ssh_key))}" if ssh_key else ""
+    unknown = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    ssh = f"ssh -p $port{identity} {unknown} root@127.0.0.1"
+    return SCRIPT.format(name=SCRIPT_NAME, ssh=ssh) + command + "\n"
 
 
 def _join(lines: list[str], word: str) -> None:
