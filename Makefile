@@ -24,7 +24,7 @@ help:
 	@echo 'make lint      only lint and types'
 	@echo 'make bench     measure'
 	@echo 'make env       print what puts `harness` into PATH: eval "$$(make -s env)"'
-	@echo 'make clean     remove everything built: $(STORE)'
+	@echo 'make clean     remove everything built: $(STORE); what is old only: harness clean'
 
 # System packages (by apt, said before it is done), venv, Python packages.
 setup:

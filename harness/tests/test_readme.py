@@ -46,7 +46,7 @@ def test_a_command_of_the_readme(command: str, folder: Path, artifacts: Artifact
     )
     assert done.returncode == 0, done.stdout + done.stderr
     expected = {"check": "all valid", "run": "2 PASS", "shell": "generation 1"}[command.split()[1]]
-    assert expected in done.stdout
+    assert expected in done.stdout + done.stderr
 
 
 def test_the_shell_ends_in_the_machine_with_its_fds(folder: Path, artifacts: Artifacts) -> None:
@@ -63,7 +63,7 @@ def test_every_command_of_the_readme_is_understood() -> None:
         parser().parse_args(shlex.split(command)[1:])
 
 
-@pytest.mark.parametrize("command", ["run", "check", "plan", "build", "bench", "shell"])
+@pytest.mark.parametrize("command", ["run", "check", "plan", "build", "bench", "shell", "clean"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
@@ -75,7 +75,18 @@ def test_the_help_has_every_command_and_the_exit_codes(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    for word in ("run", "check", "plan", "build", "bench", "shell", "125 could not test", "129", "130"):
+    for word in (
+        "run",
+        "check",
+        "plan",
+        "build",
+        "bench",
+        "shell",
+        "clean",
+        "125 could not test",
+        "129",
+        "130",
+    ):
         assert word in text
 
 
