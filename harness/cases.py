@@ -16,6 +16,8 @@ from harness.plan import Plan, expand, names, plan
 from harness.planfile import case_problem, read_plan
 
 PLAN_SUFFIX = ".json"
+# So many cases are listed to choose from.
+FEW = 6
 
 
 def split(argument: Path) -> tuple[Path, str | None]:
@@ -87,6 +89,9 @@ def single(argument: Path, kernel: str | None) -> Plan:
     """The one plan that an argument means. Raises UsageError when it means several."""
     found = plans([argument], kernel)
     if len(found) > 1:
-        choice = " ".join(shlex.quote(f"{one.source}{one.case[one.case.rindex('[') :]}") for one in found)
-        raise UsageError(f"{argument} has {len(found)} cases, name one: {choice}")
+        choice = " ".join(
+            shlex.quote(f"{one.source}{one.case[one.case.rindex('[') :]}") for one in found[:FEW]
+        )
+        more = " ..." if len(found) > FEW else ""
+        raise UsageError(f"{argument} has {len(found)} cases, name one: {choice}{more}")
     return found[0]
