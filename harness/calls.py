@@ -118,7 +118,8 @@ def after(action: FdAction, record: Record) -> Record:
                 contents = contents.write(action.write.offset, action.write.length, action.write.seed)
             if action.punch is not None:
                 contents = contents.write(action.punch.offset, action.punch.length, None)
-            return replace(record, contents=contents)
+            write_only = record.write_only if action.access is None else action.access == "O_WRONLY"
+            return replace(record, contents=contents, write_only=write_only)
         case Map(_, buffer, length, iova, offset):
             return replace(record, dma=(*record.dma, Dma(buffer, offset, length, iova)))
         case Unmap(_, iova):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The oracles of a single fd: what it is like, what is in it, and whether that is what it must be."""
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.deadline import Deadline
@@ -29,7 +30,8 @@ def look(machine: Machine, record: Record) -> Record:
     match record.kind:
         case Kind.MEMFD:
             found = file_properties(machine.call, record)
-            return record.seen(found, machine.generation, runs(machine.call("pages", fd=record.name)))
+            with reader(machine.call, record) as name:
+                return record.seen(found, machine.generation, runs(machine.call("pages", fd=name)))
         case Kind.GUEST_MEMFD:
             found = gmem_properties(machine.call, record)
             reply = machine.call("pages", fd=record.name) if record.readable else {"runs": []}
@@ -40,6 +42,19 @@ def look(machine: Machine, record: Record) -> Record:
             return record.seen(found, machine.generation, counter=info["counter"])
         case _:
             return record.seen(type_of(machine.call, record), machine.generation)
+
+
+@contextlib.contextmanager
+def reader(call: Call, record: Record) -> Iterator[str]:
+    """A name under which the file can be read: its own, or one more where it is open for writing only."""
+    if not record.write_only:
+        yield record.name
+        return
+    name = f"{record.name}.reader"
+    call("dup", fd=record.name, **{"as": name})
+    call("reopen", fd=name, access="O_RDONLY")
+    yield name
+    call("close", fd=name)
 
 
 def runs(pages: Mapping[str, Any]) -> tuple[Run, ...]:
@@ -109,7 +124,13 @@ def device_properties(info: Mapping[str, Any]) -> dict[Property, object]:
 
 def contents(machine: Machine, record: Record, evidence: Evidence) -> None:
     """Oracle 1: what the guest reads from the fd against the host's own idea of what was written."""
-    reply = machine.call("digest", fd=record.name)
+    with reader(machine.call, record) as name:
+        read_contents(machine, record, name, evidence)
+
+
+def read_contents(machine: Machine, record: Record, name: str, evidence: Evidence) -> None:
+    """The same; name: by which the file can be read."""
+    reply = machine.call("digest", fd=name)
     expected, size = record.contents.digest(), record.contents.size
     if reply["size"] != size:
         evidence.find(
@@ -121,7 +142,7 @@ def contents(machine: Machine, record: Record, evidence: Evidence) -> None:
         length = min(CHUNK, size - at)
         seen, wanted = (f"CRC-32 {crc}" for crc in pair)
         if record.contents.is_touched(at, length):
-            seen, wanted = parts(machine, record, at, length)
+            seen, wanted = parts(machine, record, name, at, length)
         if seen != wanted:
             evidence.find(
                 Oracle.CONTENTS,
@@ -135,12 +156,12 @@ def contents(machine: Machine, record: Record, evidence: Evidence) -> None:
     )
 
 
-def parts(machine: Machine, record: Record, start: int, length: int) -> tuple[str, str]:
+def parts(machine: Machine, record: Record, name: str, start: int, length: int) -> tuple[str, str]:
     """What is read, and what must be, where somebody else writes too: the first that differs."""
     known = record.contents
     for at in range(start, start + length, READ_MAX):
         part = min(READ_MAX, start + length - at)
-        data = bytes.fromhex(machine.call("read", fd=record.name, offset=at, length=part)["hex"])
+        data = bytes.fromhex(machine.call("read", fd=name, offset=at, length=part)["hex"])
         seen, wanted = known.masked(at, data), known.masked(at, known.read(at, part))
         if seen != wanted:
             byte = next(n for n, (a, b) in enumerate(zip(seen, wanted, strict=True)) if a != b)

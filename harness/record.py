@@ -108,6 +108,8 @@ class Record:
     unverified: bool = False
     # The process that holds it; None: the first one.
     process: str | None = None
+    # It is open for writing only, so that it has to be opened once more to be looked at.
+    write_only: bool = False
     # Of a guest_memfd: whether the host can read it.
     readable: bool = True
     # Of a virtual machine.

@@ -45,8 +45,8 @@ class Executor:
         events, generation = self.evidence.events, self.machine.generation
         self.evidence.step = step.number
         events.emit("step", step=step.number, verb=verb, generation=generation)
-        self.machine.acting = step.process
         try:
+            self.machine.acting = step.process
             self._act(step)
         except AgentErrnoError as error:
             self._refused(step, error)
@@ -54,7 +54,8 @@ class Executor:
         else:
             self._granted(step)
             events.emit("step done", step=step.number, verb=verb, generation=self.machine.generation)
-        self.machine.acting = None
+        finally:
+            self.machine.acting = None
         self.evidence.step = None
 
     def _granted(self, step: Step) -> None:

@@ -10,10 +10,11 @@ import pytest
 from harness.contents import Contents, Piece
 from harness.events import Events
 from harness.evidence import Evidence
-from harness.fdchecks import fidelity, properties, runs
+from harness.fdchecks import device_properties, fidelity, gmem_properties, properties, runs
 from harness.kinds import Carrier, Kind
 from harness.record import MEMFD, PROMISES, Property, Record
 from harness.result import Blame, Oracle
+from harness.vm.agent import AgentErrnoError
 
 STAT = {"size": 4096, "pos": 7, "flags": 0o2 | 0o2000, "mode": 0o100640, "uid": 3, "gid": 4, "seals": 9}
 BEFORE = properties(STAT, {"data": [[0, 4096]]})
@@ -70,6 +71,67 @@ def test_nothing_changed_is_a_proof(carrier: Carrier, evidence: Evidence) -> Non
     fidelity(RECORD, RECORD, carrier, evidence)
     assert evidence.proven(Oracle.FIDELITY, generation=0)
     assert not evidence.findings
+
+
+INFO = {
+    "id": 1,
+    "flags": 2,
+    "regions": [{"flags": 3, "size": 4}],
+    "irqs": [],
+    "generation": 5,
+    "control": 1,
+    "irq_every": 0,
+    "registers": [0, 7],
+    "buffers": [{"iova": 0, "offset": 0, "length": 4096}],
+}
+DEVICE = Record("dev", Kind.VFIO_MOCK, properties={Property.TYPE: "x"} | device_properties(INFO), counter=9)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("flags", 0, Property.INFORMATION),
+        ("regions", [], Property.INFORMATION),
+        ("generation", 6, Property.GENERATION),
+        ("control", 0, Property.CONTROL),
+        ("registers", [0, 8], Property.REGISTERS),
+        ("irq_every", 1, Property.REGISTERS),
+        ("buffers", [], Property.BUFFERS),
+    ],
+)
+def test_a_device_that_changed_is_found(key: str, value: object, name: Property, evidence: Evidence) -> None:
+    changed = {Property.TYPE: "x"} | device_properties(INFO | {key: value})
+    fidelity(DEVICE, replace(DEVICE, properties=changed), Carrier.FDBOX, evidence)
+    assert [finding.what for finding in evidence.findings] == [f"the {name} of 'dev' changed"]
+
+
+@pytest.mark.parametrize(("counter", "found"), [(8, True), (9, False), (10, False)])
+def test_a_counter_that_went_back_is_found(counter: int, found: bool, evidence: Evidence) -> None:
+    fidelity(DEVICE, replace(DEVICE, counter=counter), Carrier.LUO, evidence)
+    assert [finding.what for finding in evidence.findings] == ["the counter of 'dev' went back"] * found
+    assert bool(evidence.proofs) is not found
+
+
+@pytest.mark.parametrize(
+    ("readable", "refused", "said"),
+    [
+        (True, {}, "readable"),
+        (False, {"digest": "EFAULT"}, "digest says EFAULT"),
+        (False, {}, "readable"),
+        (False, {"extents": "ENODEV"}, "extents says ENODEV"),
+        (True, {"extents": "ENODEV"}, "extents says ENODEV"),
+    ],
+)
+def test_whether_a_guests_memory_can_be_read_is_a_property(
+    readable: bool, refused: dict[str, str], said: str
+) -> None:
+    def call(op: str, **_: object) -> dict[str, object]:
+        if op in refused:
+            raise AgentErrnoError(op, refused[op], op, "")
+        return {"size": 4096, "link": "anon_inode:x", "data": []}
+
+    found = gmem_properties(call, Record("g", Kind.GUEST_MEMFD, Contents(4096), readable=readable))
+    assert found[Property.ACCESSIBLE] == said
 
 
 def test_frames() -> None:

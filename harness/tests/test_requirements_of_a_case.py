@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is absent makes a case SKIP, with the reason; everything else runs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.artifacts import Artifacts, bare_plan
+from harness.plan import Plan
+from harness.report import render
+from harness.requirements import unmet, version
+from harness.result import Verdict
+from harness.runner import run
+from harness.scenario import Requires
+
+MEMINFO = "MemTotal: 9 kB\nMemAvailable:    2048 kB\n"
+
+
+def requiring(**words: object) -> Plan:
+    return replace(bare_plan(None), requires=Requires(**words))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, []),
+        ({"kernel": "7.1", "modules": ("fdbox", "kvm"), "config": ("SHMEM", "TMPFS=y"), "memory": 4096}, []),
+        ({"kernel": "99.1"}, ["a kernel not older than 99.1"]),
+        ({"modules": ("fdbox", "none")}, ["the module none"]),
+        ({"config": ("NO_SUCH", "SHMEM=m", "SHMEM")}, ["a kernel with NO_SUCH, SHMEM=m"]),
+        ({"memory": 4 << 20}, ["4 MiB of free memory on the host"]),
+    ],
+)
+def test_what_is_absent(
+    words: dict[str, object], said: list[str], artifacts: Artifacts, tmp_path: Path
+) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text(MEMINFO)
+    assert [expected for expected, _ in unmet(requiring(**words), artifacts, meminfo)] == said
+
+
+def test_a_module_that_a_rejected_patch_left_unbuilt(artifacts: Artifacts) -> None:
+    whole = artifacts.kernels[None]
+    kernel = replace(whole, rejected=(("0001-x.patch", "Hunk #1 does not fit"),))
+    lacking = replace(artifacts, kernels={None: kernel}, modules={None: ("fdbox",)})
+    needing = replace(bare_plan(None), needed=("fdbox", "fdbox_memfd"))
+    ((expected, seen),) = unmet(needing, lacking)
+    assert expected == "the module fdbox_memfd"
+    assert "0001-x.patch does not apply: Hunk #1 does not fit" in seen
+    # Of a kernel that takes every patch it is a mistake of ours, which must not look like a SKIP.
+    assert not list(unmet(needing, replace(lacking, kernels={None: whole})))
+
+
+def test_a_case_is_skipped_without_a_machine(artifacts: Artifacts, tmp_path: Path) -> None:
+    chosen = requiring(kernel="99.1")
+    outcome = run(chosen, artifacts, tmp_path / "run")
+    text = render(outcome, chosen)
+    assert outcome.verdict is Verdict.SKIP, text
+    assert "requires a kernel not older than 99.1" in text
+    assert not (tmp_path / "run/console.log").exists()
+
+
+def test_versions() -> None:
+    assert version("7.3.4-debug") == version("7.3.4") == (7, 3, 4)
+    assert version("7.10") > version("7.3.4") > version("7.3")
+    assert version("x") == ()
