@@ -11,7 +11,7 @@ from harness.build.image import load_image
 from harness.fdactions import Change, Open
 from harness.kinds import DEFAULT_MODULES, Carrier
 from harness.load import load_text
-from harness.plan import Least, Plan, expand, names, plan
+from harness.plan import CPU_MODEL_VIRTUALISATION, Least, Plan, expand, names, plan
 
 # Every verb, every key.
 FULL = """\
@@ -149,7 +149,7 @@ steps:
 
 def test_modules_and_cpu_follow_from_the_kinds() -> None:
     fdbox, luo = plans(KINDS_USED)
-    assert fdbox.machine.cpu == luo.machine.cpu == "max"
+    assert fdbox.machine.cpu == luo.machine.cpu == CPU_MODEL_VIRTUALISATION
     gmem = ("irqbypass", "kvm", "kvm-amd", "fdbox_gmem")
     assert fdbox.needed == ("fdbox", *gmem, "fdbox_memfd")
     assert luo.needed == ("fdbox", *gmem, "fdbox_luo")
