@@ -26,7 +26,7 @@ from harness.timeline import blackouts, marks
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import HOST_LOSSES, Limits, Machine, MachineLostError, power_on
 from harness.vm.qemu import Hardware
-from harness.world import World, apply
+from harness.world import World, settle
 
 
 def run(
@@ -250,8 +250,7 @@ def verifications(plan: Plan) -> Iterator[tuple[int, Oracle]]:
             fd = step.action.fd
             has_contents = KINDS[world.kinds.get(fd, Kind.MEMFD)].memory and fd not in unreadable
             yield step.number, Oracle.CONTENTS if has_contents else Oracle.FIDELITY
-        if not step.expect:
-            apply(world, step)
+        settle(world, step)
 
 
 def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:

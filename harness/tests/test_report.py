@@ -8,7 +8,7 @@ import pytest
 
 from harness.load import load_text
 from harness.plan import Plan, expand, plan
-from harness.report import render
+from harness.report import describe_step, render
 from harness.result import Blame, Finding, Mark, Oracle, Outcome, Proof, Verdict, judge
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
@@ -101,3 +101,32 @@ def test_report(name: str, result: Outcome) -> None:
 
 def test_verdict_of_the_error_report_is_not_a_fail() -> None:
     assert outcome(NO_SSH).verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("seal: vm0", "seal: {box: vm0}"),
+        ("{put: {box: vm0, fd: ram}, expect: EBUSY}", "put: {box: vm0, fd: ram, name: ram}, expect: EBUSY"),
+        ("{seal: vm0, expect: [EBUSY, ok], as: x}", "seal: {box: vm0}, expect: [EBUSY, ok], as: x"),
+        ("change: {fd: ram, seals: [WRITE, GROW], append: true}", None),
+        ("change: {fd: ram, punch: {offset: 0, length: 4096}}", None),
+        ("list: {box: vm0, fds: {a: held, b: lost EIO}}", None),
+        (
+            "parallel: [{create_box: a, expect: [EBUSY, ok]}, {create_box: b}]",
+            "parallel: {steps: [{create_box: {box: a}, expect: [EBUSY, ok]}, {create_box: {box: b}}]}",
+        ),
+    ],
+)
+def test_a_step_is_said_as_it_was_written(written: str, said: str | None) -> None:
+    steps = f"  - create_box: vm0\n  - open: {{fd: ram, size: 1M}}\n  - {written}\n"
+    scenario = load_text(f"summary: s\nsteps:\n{steps}", Path("x.yaml"))
+    assert describe_step(scenario.steps[-1]) == (said or written)
+
+
+def test_the_round_of_a_repeat_is_said() -> None:
+    text = "summary: s\nsteps:\n  - repeat: {times: 2, steps: [{create_box: vm$ROUND}]}\n"
+    (case,) = expand(load_text(text, Path("x.yaml")))
+    made = plan(case, lambda _: ())
+    finding = Finding(Oracle.STEP, Blame.KERNEL, 0, 2, "what", "this", "that")
+    assert "x.yaml:3:32: step 2 (round 2): create_box: {box: vm2}" in render(outcome(finding), made)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import json
+import re
 from dataclasses import fields
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,7 +12,9 @@ from harness.actions import Action
 from harness.boxactions import Get, Put
 from harness.diagnostic import guess, nearest
 from harness.explain import descriptions
-from harness.kinds import Carrier
+from harness.fdactions import Open
+from harness.kinds import KINDS, Carrier, Kind
+from harness.record import PROMISES
 from harness.scalars import check_memory, parse_size
 from harness.scenario import Allowed, Boot, Header, Modifiers
 from harness.verbs import VERB_OF, VERBS
@@ -82,3 +86,18 @@ def test_nearest() -> None:
     assert nearest("ebusy", ["EBUSY", "EIO"]) == "; did you mean 'EBUSY'?"
     assert nearest("x", ["fdbox", "luo"]) == "; valid: fdbox, luo"
     assert nearest("x", []) == ""
+
+
+@pytest.mark.parametrize("word", [*VERBS, *Kind, "repeat", *(name for name in descriptions(Header))])
+def test_everything_is_in_the_manual(word: str) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+    assert re.search(rf"(?m)[`{{ ^]{word}[`:]|^{word}:", manual)
+
+
+def test_every_kind_has_its_facts() -> None:
+    assert set(KINDS) == set(Kind)
+    keys = {field.name for field in fields(Open)} - {"fd", "kind"}
+    assert all({*facts.needs, *facts.takes} <= keys for facts in KINDS.values())
+    # What is in no box has nothing that is promised of it.
+    carried = {kind for kind, facts in KINDS.items() if facts.modules}
+    assert {kind for kind, _ in PROMISES} == carried
