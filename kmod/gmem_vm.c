@@ -15,7 +15,7 @@
 
 #include "gmem.h"
 
-#define VM_MAGIC	0x4d564246	/* "FBVM" */
+#define VM_MAGIC	0x564b4246	/* "FBKV" */
 #define VM_VERSION	1
 
 /**
