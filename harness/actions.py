@@ -96,10 +96,10 @@ class Damage(Strictly):
     """Change what is handed to the next kernel, in memory, after the box was sealed."""
 
     part: Annotated[
-        Literal["root", "directory", "box", "entry", "fd", "device"],
+        Literal["root", "directory", "box", "entry", "fd", "device", "vm", "memory"],
         Field(
-            description="What is damaged: `entry` is the fd's line in its box; `fd` or `device`, what the "
-            "handler of a memfd or of a device wrote."
+            description="What is damaged: `entry` is the fd's line in its box; `fd`, `device`, `vm` or "
+            "`memory`, what the handler of a memfd, a device, a VM or a guest_memfd wrote."
         ),
     ]
     field: Annotated[Text, Field(description="Field of that part (harness/blob.py): magic, name, phys[0].")]

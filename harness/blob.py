@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What FDBox hands to the next kernel, as bytes in physical memory: found, decoded, and damaged on purpose.
 
-The layout is that of kmod/ (fdbox.h, blob.c, memfd.c, vfio_mock.h), described in docs/fdbox.md. Pure: the
-caller reads and writes the memory. What is decoded may be damaged already, so nothing here believes it.
+The layout is that of kmod/ (fdbox.h, blob.c, memfd_ser.c, vfio_mock.h, gmem.c, gmem_vm.c), described in
+docs/fdbox.md. Pure: the caller reads and writes the memory. What is decoded may be damaged already, so
+nothing here believes it.
 """
 
 import contextlib
@@ -72,6 +73,17 @@ DEVICE: Fields = MappingProxyType(
         "length[]": (120, "Q"),
     }
 )
+VM: Fields = MappingProxyType({"type": (0, "Q")})
+MEMORY: Fields = MappingProxyType(
+    {
+        "vm": (0, "Q"),
+        "size": (8, "Q"),
+        "flags": (16, "Q"),
+        "nr_folios": (24, "Q"),
+        "phys[]": (32, "Q"),
+        "index[]": (40, "Q"),
+    }
+)
 # From one element of an array to the next.
 STRIDES: Mapping[str, int] = MappingProxyType(
     {"boxes[]": 8, "phys[]": 16, "index[]": 16, "scratch[]": 4}
@@ -82,9 +94,13 @@ INDEX = re.compile(r"\[([0-9]+)\]$")
 
 # What can be damaged: the fields of its record. What is a blob of its own has those of HEAD besides.
 OWN: Mapping[str, Fields] = MappingProxyType(
-    {"root": ROOT, "directory": DIRECTORY, "box": BOX, "entry": ENTRY, "fd": MEMFD, "device": DEVICE}
+    {"root": ROOT, "directory": DIRECTORY, "box": BOX, "entry": ENTRY}
+    | {"fd": MEMFD, "device": DEVICE, "vm": VM, "memory": MEMORY}
 )
-BLOBS = frozenset({"directory", "box", "fd", "device"})
+# What handlers wrote, and with it what there is of each fd.
+WRITTEN = frozenset({"fd", "device", "vm", "memory"})
+OF_FDS = WRITTEN | {"entry"}
+BLOBS = WRITTEN | {"directory", "box"}
 
 
 class BlobError(Exception):

@@ -158,10 +158,7 @@ def damage_problems(action: Damage) -> Iterator[Problem]:
             yield key, f"'{action.part}' has no field '{field}'"
     if [action.value, action.address, action.like].count(None) != 2:
         yield "part", "'value', 'address' or 'like': one of them says what is written"
-    for key, given, parts in (
-        ("box", action.box, {"box", "entry", "fd", "device"}),
-        ("fd", action.fd, {"entry", "fd", "device"}),
-    ):
+    for key, given, parts in (("box", action.box, blob.OF_FDS | {"box"}), ("fd", action.fd, blob.OF_FDS)):
         if (given is not None) != (action.part in parts):
             yield "part", f"'part: {action.part}' {'has no' if given else 'needs'} '{key}'"
 
