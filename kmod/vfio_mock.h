@@ -73,6 +73,7 @@ struct vfio_mock {
  * @offset: in the file
  * @length: bytes
  * @inode: of the file; a reference
+ * @owner: the module that the file needs; a reference
  * @pinned: the folios are pinned, not just referenced
  * @nr_folios: how many there are
  * @folios: that make up the range, in the order of the file
@@ -83,6 +84,7 @@ struct vfio_mock_dma {
 	u64 offset;
 	u64 length;
 	struct inode *inode;
+	struct module *owner;
 	bool pinned;
 	unsigned long nr_folios;
 	struct folio **folios;

@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
@@ -122,6 +123,7 @@ static void dma_free(struct vfio_mock_dma *dma)
 		for (i = 0; i < dma->nr_folios; i++)
 			folio_put(dma->folios[i]);
 	iput(dma->inode);
+	module_put(dma->owner);
 	kvfree(dma->folios);
 	kfree(dma);
 }
@@ -185,6 +187,9 @@ int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 len
 	dma->length = length;
 	dma->inode = file_inode(file);
 	ihold(dma->inode);
+	/* Without it an inode of guest_memfd would be left without a file system. */
+	dma->owner = file->f_op->owner;
+	__module_get(dma->owner);
 
 	err = dma_fill(dma, file);
 	if (err) {

@@ -89,44 +89,44 @@ static int add_devices(void)
 
 static int __init vfio_mock_init(void)
 {
-	int err;
+	int err = -EINVAL;
 
+	vfio_mock_faults_init();
 	if (!devices || devices > VFIO_MOCK_MAX_DEVICES)
-		return -EINVAL;
+		goto err_faults;
 
 	err = vfio_mock_node_init();
 	if (err)
-		return err;
+		goto err_faults;
 	err = platform_driver_register(&vfio_mock_driver);
 	if (err)
 		goto err_node;
 	err = add_devices();
 	if (err)
 		goto err_driver;
-
-	vfio_mock_faults_init();
 	err = fdbox_register_handler(&vfio_mock_handler);
 	if (err)
-		goto err_faults;
+		goto err_devices;
 	return 0;
 
-err_faults:
-	vfio_mock_faults_exit();
+err_devices:
 	remove_devices();
 err_driver:
 	platform_driver_unregister(&vfio_mock_driver);
 err_node:
 	vfio_mock_node_exit();
+err_faults:
+	vfio_mock_faults_exit();
 	return err;
 }
 
 static void __exit vfio_mock_exit(void)
 {
 	fdbox_unregister_handler(&vfio_mock_handler);
-	vfio_mock_faults_exit();
 	remove_devices();
 	platform_driver_unregister(&vfio_mock_driver);
 	vfio_mock_node_exit();
+	vfio_mock_faults_exit();
 }
 
 module_init(vfio_mock_init);
