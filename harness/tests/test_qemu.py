@@ -42,6 +42,7 @@ def test_argv_golden() -> None:
 
 def test_numa_nodes_share_memory_and_cpus() -> None:
     words = argv(replace(HARDWARE, nodes=2, memory=1500, cpus=3), "null", "null")
+    assert words[words.index("-smp") + 1] == "3,sockets=3"
     at = words.index("-object")
     assert words[at : at + 8] == [
         "-object",

@@ -39,7 +39,7 @@ def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
     machine = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     # Without an HPET, whose interrupts are dear under TCG, the TSC is calibrated by the PM timer.
     machine += ["-machine", "q35,hpet=off", "-accel", hardware.accel, "-cpu", hardware.cpu]
-    machine += ["-smp", str(hardware.cpus), "-m", f"{hardware.memory}M", *numa(hardware)]
+    machine += ["-smp", smp(hardware), "-m", f"{hardware.memory}M", *numa(hardware)]
     boot = ["-kernel", str(hardware.kernel), "-initrd", str(hardware.initramfs), "-append", hardware.cmdline]
     # A chardev file, never a socket: one that nobody drains blocks QEMU after about 280 bytes.
     ports = ["-chardev", f"{console},id=console", "-serial", "chardev:console"]
@@ -54,6 +54,11 @@ def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
         serial = DISK_SERIAL.format(index=index)
         disks += ["-drive", options, "-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
     return [*machine, *boot, *ports, *network, *entropy, *disks]
+
+
+def smp(hardware: Hardware) -> str:
+    """The CPUs: where there are nodes each in a socket of its own, for what shares a cache is on one node."""
+    return f"{hardware.cpus},sockets={hardware.cpus}" if hardware.nodes > 1 else str(hardware.cpus)
 
 
 def numa(hardware: Hardware) -> list[str]:
