@@ -92,6 +92,13 @@ class Qmp(Strictly):
 
 
 @dataclass(frozen=True)
+class Memory(Strictly):
+    """Note how much memory there is, or see that it is all back."""
+
+    at: Annotated[Literal["baseline", "check"], Field(description="Note it, or compare with what was noted.")]
+
+
+@dataclass(frozen=True)
 class Damage(Strictly):
     """Change what is handed to the next kernel, in memory, after the box was sealed."""
 
@@ -160,6 +167,7 @@ Action = (
     | Ssh
     | Qmp
     | Damage
+    | Memory
 )
 
 

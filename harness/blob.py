@@ -10,18 +10,16 @@ import contextlib
 import re
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-PAGE = 4096
-# Bytes of physical memory; fewer than asked for where there is no memory.
-Read = Callable[[int, int], bytes]
+from harness.kho import PAGE, Read
+
 # Where a field is, and what: "Q" and "I" are numbers as struct has them, "256s" is text.
 Field = tuple[int, str]
 Fields = Mapping[str, Field]
 
-SUBTREE = b"fdbox"
 # A page of a blob: the address of the next one, then data. The first page has the rest of the head in front.
 LINK = 8
 HEAD_SIZE = 32
@@ -177,26 +175,12 @@ def checksum(magic: int, version: int, length: int, data: bytes) -> int:
     return zlib.crc32(data + struct.pack("<IIQ", magic, version, length)) ^ 0xFFFFFFFF
 
 
-def root_address(fdt: bytes) -> int:
-    """The address of FDBox' root, from KHO's FDT: property preserved-data of the node fdbox."""
-    magic, _, structure, strings = struct.unpack_from(">4I", fdt)
-    if magic != 0xD00DFEED:
-        raise BlobError("KHO's FDT has no magic")
-    at, node = structure, b""
-    while True:
-        (token,) = struct.unpack_from(">I", fdt, at)
-        at += 4
-        if token == 1:  # FDT_BEGIN_NODE
-            node = fdt[at : fdt.index(b"\0", at)]
-            at += len(node) // 4 * 4 + 4
-        elif token == 3:  # FDT_PROP
-            size, name = struct.unpack_from(">2I", fdt, at)
-            if node == SUBTREE and fdt[strings + name :].startswith(b"preserved-data\0"):
-                # The kernel stores it in its own byte order.
-                return int.from_bytes(fdt[at + 8 : at + 8 + size], "little")
-            at += 8 + (size + 3) // 4 * 4
-        elif token == 9:  # FDT_END
-            raise BlobError("KHO's FDT has no node fdbox")
+def find_root(read: Read, pages: Iterable[int], content: bytes) -> int:
+    """The address of the root: of those pages the one that begins as it does. Raises BlobError."""
+    for address in pages:
+        if read(address, len(content)) == content:
+            return address
+    raise BlobError("FDBox' root is not among what is preserved")
 
 
 def find_box(read: Read, directory: Blob, name: str) -> Blob:

@@ -3,7 +3,7 @@
 
 import struct
 
-from harness import blob, checks
+from harness import blob, checks, kho
 from harness.actions import Damage
 from harness.errors import HarnessError
 from harness.vm.agent import AgentErrnoError
@@ -30,16 +30,12 @@ def apply(machine: Machine, action: Damage) -> str:
 def plan_changes(machine: Machine, action: Damage) -> list[blob.Change]:
     """What has to be written where."""
 
-    def read(address: int, length: int) -> bytes:
-        try:
-            return bytes.fromhex(machine.call("peek", phys=address, length=length)["hex"])
-        except AgentErrnoError:
-            return b""  # no memory there
-
     root = needed(machine, f"{OUT}/sub_fdts/fdbox")
+    read = reader(machine)
     if action.part == "root":
         # KHO shows its FDT only in the first generation.
-        address = blob.root_address(needed(machine, f"{OUT}/fdt"))
+        carried = kho.preserved(read, needed(machine, f"{OUT}/fdt"))
+        address = blob.find_root(read, (page for page, order in carried if not order), root)
         return blob.set_root(address, action.field, value(machine, action, address, blob.ROOT, root))
     (directory,) = struct.unpack_from("<Q", root, blob.ROOT["directory"][0])
     target, base = find(read, directory, action)
@@ -52,7 +48,19 @@ def plan_changes(machine: Machine, action: Damage) -> list[blob.Change]:
     return changes + (blob.mend(target) if action.checksum == "right" and action.field != "checksum" else [])
 
 
-def find(read: blob.Read, directory: int, action: Damage) -> tuple[blob.Blob, int]:
+def reader(machine: Machine) -> kho.Read:
+    """The guest's physical memory."""
+
+    def read(address: int, length: int) -> bytes:
+        try:
+            return bytes.fromhex(machine.call("peek", phys=address, length=length)["hex"])
+        except AgentErrnoError:
+            return b""  # no memory there
+
+    return read
+
+
+def find(read: kho.Read, directory: int, action: Damage) -> tuple[blob.Blob, int]:
     """The blob that an action is about, and where in its data the record starts."""
     found = blob.read_blob(read, directory)
     if action.part == "directory":

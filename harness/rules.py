@@ -13,6 +13,7 @@ from harness.actions import (
     End,
     Kexec,
     Load,
+    Memory,
     Parallel,
     Qmp,
     Ssh,
@@ -102,7 +103,7 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
                 yield "name", f"fd '{name}' is open since line {world.open[name]}: use another name"
         case Parallel():
             yield from parallel_problems(step.action)
-        case Use() | Close() | End() | Load() | Unload() | Ssh() | Qmp():
+        case Use() | Close() | End() | Load() | Unload() | Ssh() | Qmp() | Memory():
             pass
         case _:
             assert_never(step.action)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import calls, checks, damage, identity, listing
-from harness.actions import Action, Damage, End, Kexec, Parallel, Qmp, Ssh, Step, Verify
+from harness import calls, checks, damage, identity, leaks, listing
+from harness.actions import Action, Damage, End, Kexec, Memory, Parallel, Qmp, Ssh, Step, Verify
 from harness.boxactions import List
 from harness.build.kernel import Kernel
 from harness.calls import SimpleAction
@@ -38,6 +38,7 @@ class Executor:
     out: Path
     fds: Fds
     now: identity.Identity
+    memory: leaks.Memory | None = None
 
     def step(self, step: Step) -> None:
         """Carry out one step; raises StepFailedError, MachineLostError or HarnessError."""
@@ -99,7 +100,7 @@ class Executor:
                 return ("kexec_load", "kexec")
             case List():
                 return ("fdbox_list",)
-            case Verify() | Parallel() | End() | Ssh() | Qmp() | Damage():
+            case Verify() | Parallel() | End() | Ssh() | Qmp() | Damage() | Memory():
                 return ()
             case _:
                 return tuple(op for op, _ in self._operations(action))
@@ -129,6 +130,8 @@ class Executor:
                 self._ssh(action)
             case Qmp():
                 self._qmp(action)
+            case Memory():
+                self._memory(action)
             case Damage():
                 self.evidence.prove(Oracle.STEP, f"damaged: {damage.apply(self.machine, action)}")
             case _:
@@ -207,6 +210,14 @@ class Executor:
             )
             raise StepFailedError
         self.evidence.prove(Oracle.STEP, f"{action.command}: {expected}")
+
+    def _memory(self, action: Memory) -> None:
+        if action.at == "baseline":
+            self.memory = leaks.take(self.machine)
+        elif self.memory is None:
+            raise HarnessError("'memory: check' without a 'memory: baseline' before it")
+        elif not leaks.check(self.memory, self.machine, self.evidence):
+            raise StepFailedError
 
     def _qmp(self, action: Qmp) -> None:
         try:

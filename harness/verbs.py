@@ -5,7 +5,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harness.actions import Action, Close, Damage, Dup, End, Kexec, Load, Parallel, Qmp, Ssh, Unload, Verify
+from harness.actions import (
+    Action,
+    Close,
+    Damage,
+    Dup,
+    End,
+    Kexec,
+    Load,
+    Memory,
+    Parallel,
+    Qmp,
+    Ssh,
+    Unload,
+    Verify,
+)
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
 from harness.kinds import Carrier, Kind
@@ -111,6 +125,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "verify": Verb(Verify, "fd", everywhere(COMPARED), fds=FD, refusable=()),
         "close": Verb(Close, "fd", everywhere("close(2)"), fds=FD, refusable=()),
         "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), by_process=False, refusable=()),
+        "memory": Verb(
+            Memory, "at", everywhere("/proc/meminfo, KHO's notes"), by_process=False, refusable=()
+        ),
         "damage": Verb(
             Damage,
             None,

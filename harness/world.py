@@ -6,7 +6,21 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
-from harness.actions import Close, Damage, Dup, End, Kexec, Load, Parallel, Qmp, Ssh, Step, Unload, Verify
+from harness.actions import (
+    Close,
+    Damage,
+    Dup,
+    End,
+    Kexec,
+    Load,
+    Memory,
+    Parallel,
+    Qmp,
+    Ssh,
+    Step,
+    Unload,
+    Verify,
+)
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.fdactions import Open, Use
 from harness.kinds import Carrier, Kind
@@ -127,7 +141,7 @@ def apply(world: World, step: Step) -> None:
             world.gone[fd] = f"was closed in line {line}"
         case Kexec():
             update(world, line)
-        case Use() | Verify() | Prepare() | List() | Load() | Unload() | Ssh() | Qmp() | Damage():
+        case Use() | Verify() | Prepare() | List() | Load() | Unload() | Ssh() | Qmp() | Damage() | Memory():
             pass
         case _:
             assert_never(step.action)

@@ -200,7 +200,9 @@ err_file:
 err_lost:
 	fdbox_handler_put(handler);
 	args->retrieve_status = err;
-	pr_err("box '%s': fd '%s' is lost: %pe\n", dev_name(&box->dev), fd->name, ERR_PTR(err));
+	pr_err("box '%*pE': fd '%*pE' is lost: %pe\n",
+	       (int)strlen(dev_name(&box->dev)), dev_name(&box->dev),
+	       (int)strlen(fd->name), fd->name, ERR_PTR(err));
 }
 
 /* Retrieve in the order of putting, up to an fd whose handler is not there. */
@@ -232,8 +234,8 @@ static void retrieve_box(struct fdbox *box)
 
 	err = fdbox_serialise(box);
 	if (err)
-		pr_warn("box '%s' will not travel again as it is: %pe\n",
-			dev_name(&box->dev), ERR_PTR(err));
+		pr_warn("box '%*pE' will not travel again as it is: %pe\n",
+			(int)strlen(dev_name(&box->dev)), dev_name(&box->dev), ERR_PTR(err));
 }
 
 /**

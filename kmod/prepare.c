@@ -78,8 +78,9 @@ int fdbox_prepare(struct fdbox *box)
 	list_for_each_entry(fd, &box->fds, link) {
 		err = prepare_fd(fd);
 		if (err) {
-			pr_info("box '%s': fd '%s' cannot be prepared: %pe\n",
-				dev_name(&box->dev), fd->name, ERR_PTR(err));
+			pr_info_ratelimited("box '%*pE': fd '%*pE' cannot be prepared: %pe\n",
+					    (int)strlen(dev_name(&box->dev)), dev_name(&box->dev),
+					    (int)strlen(fd->name), fd->name, ERR_PTR(err));
 			unprepare_box(box);
 			return err;
 		}

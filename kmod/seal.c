@@ -73,7 +73,10 @@ static int step_all(struct fdbox *box, int (*step)(struct fdbox_fd *fd),
 
 err_undo:
 	fd->seal_error = err;
-	pr_info("box '%s': fd '%s' refuses: %pe\n", dev_name(&box->dev), fd->name, ERR_PTR(err));
+	/* Names are any bytes: escaped, they cannot begin a line of the log. */
+	pr_info_ratelimited("box '%*pE': fd '%*pE' refuses: %pe\n",
+			    (int)strlen(dev_name(&box->dev)), dev_name(&box->dev),
+			    (int)strlen(fd->name), fd->name, ERR_PTR(err));
 	list_for_each_entry_continue_reverse(fd, &box->fds, link)
 		undo(fd);
 	return err;

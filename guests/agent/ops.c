@@ -70,6 +70,13 @@ const struct op ops[] = {
 	{ "many_put", op_many_put, "box count width?" },
 	{ "many_get", op_many_get, "box count width?" },
 
+	{ "storm", op_storm, "seed seconds? boxes? processes? faults? background?" },
+	{ "storm_collect", op_storm_collect, "" },
+
+	{ "fuzz", op_fuzz, "seed calls processes?" },
+
+	{ "nth", op_nth, "" },
+
 	{ "luo_create", op_luo_create, "session" },
 	{ "luo_retrieve", op_luo_retrieve, "session" },
 	{ "luo_put", op_luo_put, "session fd token" },

@@ -87,6 +87,16 @@ int op_fdbox_list(struct request *rq);
 int op_many_put(struct request *rq);
 int op_many_get(struct request *rq);
 
+/* storm.c */
+int op_storm(struct request *rq);
+int op_storm_collect(struct request *rq);
+
+/* fuzz.c */
+int op_fuzz(struct request *rq);
+
+/* nth.c */
+int op_nth(struct request *rq);
+
 /* luo.c */
 int op_luo_create(struct request *rq);
 int op_luo_retrieve(struct request *rq);

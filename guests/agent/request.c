@@ -30,6 +30,18 @@ int refuse(struct request *rq, const char *format, ...)
 	return -1;
 }
 
+int broken(struct request *rq, const char *format, ...)
+{
+	va_list args;
+
+	rq->error = EUCLEAN;
+	rq->call = "the kernel";
+	va_start(args, format);
+	vsnprintf(rq->text, sizeof(rq->text), format, args);
+	va_end(args);
+	return -1;
+}
+
 int arg_string(struct request *rq, const char *name, const char **value)
 {
 	const struct json *arg = json_get(rq->args, name);

@@ -38,6 +38,9 @@ int fail(struct request *rq, const char *call);
 /* The agent refuses: EPROTO and a text. */
 __printf(2, 3)
 int refuse(struct request *rq, const char *format, ...);
+/* The kernel did something that it must not do: EUCLEAN and a text. */
+__printf(2, 3)
+int broken(struct request *rq, const char *format, ...);
 
 /*
  * Arguments. Each returns 0, or -1 after it has failed the request; an absent one leaves *value

@@ -21,6 +21,7 @@ _ORDER = "load.order"
 # Goes into every key: to be raised when the way modules are built changes.
 _RECIPE = "2"
 _SOURCES = ("*.c", "*.h", "Kbuild", "Makefile")
+_OBJ = re.compile(r"^obj-m \+= (\S+)\.o$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def obtain_modules(store: Store, kernel: Kernel, kmod: Path = KMOD) -> Modules:
             shutil.copy(kmod / source, work / source)
         with stage(f"building modules for kernel {kernel.name}"):
             try:
-                _make(store, kernel, work, log, "modules")
+                _make(store, kernel, work, log)
             except HarnessError:
                 if kernel.complete:
                     raise
@@ -81,17 +82,25 @@ def _sources(kmod: Path) -> tuple[str, ...]:
 
 
 def _make_each(store: Store, kernel: Kernel, work: Path, log: Path) -> None:
-    """Build one module after the other; leave out what cannot be built."""
+    """Build as many modules as can be built: each together with those before it, whose symbols it may use."""
+    kbuild = work / "Kbuild"
+    whole = kbuild.read_text()
     built: list[str] = []
-    for name in re.findall(r"^obj-m \+= (\S+)\.o$", (work / "Kbuild").read_text(), re.MULTILINE):
+    for name in _OBJ.findall(whole):
+        kbuild.write_text(_only(whole, [*built, name]))
         with contextlib.suppress(HarnessError):
-            _make(store, kernel, work, log, f"{name}.ko")
-            built.append(f"{name}.o\n")
-    (work / "modules.order").write_text("".join(built))
+            _make(store, kernel, work, log)
+            built.append(name)
+    (work / "modules.order").write_text("".join(f"{name}.o\n" for name in built))
 
 
-def _make(store: Store, kernel: Kernel, work: Path, log: Path, target: str) -> None:
-    argv = ("make", f"O={kernel.build}", f"M={work}", target)
+def _only(kbuild: str, names: Sequence[str]) -> str:
+    """A Kbuild of these modules alone."""
+    return _OBJ.sub(lambda line: line[0] if line[1] in names else "", kbuild)
+
+
+def _make(store: Store, kernel: Kernel, work: Path, log: Path) -> None:
+    argv = ("make", f"O={kernel.build}", f"M={work}", "modules")
     what = f"kmod/ for kernel {kernel.name}"
     make(argv, cwd=kernel.source, ccache=store.root / "ccache", log=log, what=what)
 

@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from harness import blob
+from harness.kho import PAGE
 
 NAME = struct.Struct("256s")
 
@@ -17,29 +18,29 @@ class Memory:
         self.pages: dict[int, bytearray] = {}
 
     def read(self, address: int, length: int) -> bytes:
-        page = self.pages.get(address & -blob.PAGE, bytearray())
-        return bytes(page[address % blob.PAGE :][:length])
+        page = self.pages.get(address & -PAGE, bytearray())
+        return bytes(page[address % PAGE :][:length])
 
     def add(self, address: int, magic: int, data: bytes) -> None:
         """A blob on pages from address on, not in a row."""
-        step = 2 * blob.PAGE
+        step = 2 * PAGE
         right = blob.checksum(magic, 1, len(data), data)
         head = struct.pack("<QIIQII", 0, magic, 1, len(data), right, 0)
         stream = bytes(head + data)
         while True:
-            page = bytearray(blob.PAGE)
-            page[: len(stream[: blob.PAGE])] = stream[: blob.PAGE]
+            page = bytearray(PAGE)
+            page[: len(stream[:PAGE])] = stream[:PAGE]
             self.pages[address] = page
-            if len(stream) <= blob.PAGE:
+            if len(stream) <= PAGE:
                 return
             page[:8] = struct.pack("<Q", address + step)
-            stream = bytes(8) + stream[blob.PAGE :]
+            stream = bytes(8) + stream[PAGE:]
             address += step
 
     def write(self, changes: list[blob.Change]) -> None:
         for change in changes:
-            page, start = self.pages[change.address & -blob.PAGE], change.address % blob.PAGE
-            assert start + len(change.data) <= blob.PAGE
+            page, start = self.pages[change.address & -PAGE], change.address % PAGE
+            assert start + len(change.data) <= PAGE
             page[start : start + len(change.data)] = change.data
 
 
@@ -61,7 +62,7 @@ def find(memory: Memory) -> blob.Blob:
 
 
 def sound(box: blob.Blob, memory: Memory) -> bool:
-    stored = blob.value_at(memory.read(box.address, blob.PAGE), blob.HEAD["checksum"])
+    stored = blob.value_at(memory.read(box.address, PAGE), blob.HEAD["checksum"])
     return stored == blob.checksum(box.magic, box.version, box.length, box.data)
 
 
@@ -133,19 +134,9 @@ def test_values_of_the_wrong_kind() -> None:
         blob.encode("I", -1)
 
 
-def test_the_root_is_in_khos_fdt() -> None:
-    strings = b"compatible\0preserved-data\0blob-size\0"
-
-    def prop(name: int, value: bytes) -> bytes:
-        return struct.pack(">3I", 3, len(value), name) + value + bytes(-len(value) % 4)
-
-    structure = (
-        struct.pack(">I", 1) + bytes(4) + prop(0, b"kho-v4\0")
-        + struct.pack(">I", 1) + b"LUO\0" + prop(11, struct.pack("<Q", 1)) + struct.pack(">I", 2)
-        + struct.pack(">I", 1) + b"fdbox\0\0\0" + prop(26, struct.pack("<Q", 16))
-        + prop(11, struct.pack("<Q", 0x1234567000)) + struct.pack(">3I", 2, 2, 9)
-    )  # fmt: skip
-    head = struct.pack(">4I", 0xD00DFEED, 0, 40, 40 + len(structure)) + bytes(24)
-    assert blob.root_address(head + structure + strings) == 0x1234567000
-    with pytest.raises(blob.BlobError, match="no node fdbox"):
-        blob.root_address((head + structure + strings).replace(b"fdbox", b"other"))
+def test_the_root_is_among_what_is_preserved(memory: Memory) -> None:
+    content = struct.pack("<IIQ", 0x52444246, 1, 0x50000)
+    memory.pages[0x80000] = bytearray(content + bytes(100))
+    assert blob.find_root(memory.read, [0x10000, 0x80000], content) == 0x80000
+    with pytest.raises(blob.BlobError, match="not among"):
+        blob.find_root(memory.read, [0x10000], content)

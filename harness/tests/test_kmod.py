@@ -90,6 +90,20 @@ def test_module_that_needs_a_rejected_patch_is_left_out(store: Store, kernel: Ke
     assert [file.name for file in obtain_modules(store, kernel, kmod).files] == ["another.ko"]
 
 
+def test_of_modules_that_need_each_other_the_first_is_not_missed(
+    store: Store, kernel: Kernel, kmod: Path
+) -> None:
+    """A module that builds is built together with those before it, and not with those that do not build."""
+    (kmod / "Kbuild").write_text("obj-m += first.o\nobj-m += second.o\nobj-m += another.o\n")
+    (kmod / "first.c").write_text("int first;\n")
+    (kmod / "second.c").write_text("int number = wrong;\n")
+    kernel = replace(kernel, lost=("CONFIG_KVM",))
+    modules = obtain_modules(store, kernel, kmod)
+    assert modules.names == ("first", "another")
+    log = (modules.directory / "build.log").read_text()
+    assert "wrong" in log
+
+
 def own_modules(kernel: Kernel, *names: str) -> Kernel:
     for name in names:
         file = kernel.build / "virt" / f"{name}.ko"

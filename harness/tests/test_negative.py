@@ -37,6 +37,8 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "guest_miscounts": ({Oracle.GUEST}, "the guest of 'vm' does not run as it did"),
     "guest_memory_changed": ({Oracle.CONTENTS, Oracle.OUTSIDE}, "the contents of 'ram' changed"),
     "no_kho": ({Oracle.IDENTITY}, "the new kernel was not handed the old one's KHO data"),
+    "memory_kept": ({Oracle.STEP}, "Shmem was"),
+    "preserved_kept": ({Oracle.STEP}, "KHO would carry"),
     "early_death": ({Oracle.MACHINE, Oracle.LOG}, "Failed to allocate memmap"),
 }
 CASES = [case for name in EXPECTED for case in expand(load(HERE / "negative" / f"{name}.yaml"))]

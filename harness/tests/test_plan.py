@@ -56,6 +56,7 @@ BOX = """\
 summary: what is for boxes only
 steps:
   - create_box: vm0
+  - memory: baseline
   - damage: {part: box, box: vm0, field: magic, value: 0}
   - damage: {part: entry, box: vm0, fd: ram, field: name, value: other}
   - damage: {part: fd, box: vm0, fd: ram, field: "phys[0]", address: scratch, checksum: stale}

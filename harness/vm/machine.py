@@ -31,6 +31,8 @@ from harness.vm.shell import Result, Shell, ShellError, dial_until
 JUMP_DELAY_MS = 20
 # The command that speaks to the agent.
 CONNECT = "agent connect"
+# Between two tries to open a channel, in seconds.
+CHANNEL_PAUSE = 0.05
 # QEMU writes the last console bytes and events before it ends: time to read them.
 SETTLE_SECONDS = 2.0
 
@@ -277,10 +279,16 @@ class Machine:
     def _connect_to(self, folder: str) -> Agent:
         if self._shell is None:
             raise HarnessError("not connected to the guest")
-        try:
-            return Agent(self._shell.channel(f"AGENT_DIR={folder} {CONNECT}"))
-        except ShellError as error:
-            raise self._lost(Loss.SSH, str(error), "another connection to the agent") from error
+        limit = Deadline(self._limits.ssh)
+        while True:
+            self.watch()
+            try:
+                return Agent(self._shell.channel(f"AGENT_DIR={folder} {CONNECT}"))
+            except ShellError as error:
+                # dropbear refuses a channel now and then that comes just after another one has ended.
+                if limit.expired:
+                    raise self._lost(Loss.SSH, str(error), "another connection to the agent") from error
+            time.sleep(CHANNEL_PAUSE)
 
     def run(self, command: str) -> Result:
         """Run a shell command in the guest."""

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Processes that do something at the same time, and what came of it. */
+#ifndef AGENT_WORKERS_H
+#define AGENT_WORKERS_H
+
+#include "request.h"
+
+#define WORKERS_MAX 32
+#define TALLY_OPS 16
+#define TALLY_ERRNOS 136
+
+/* Of one worker, in memory that it shares with the agent. */
+struct result {
+	u64 calls[TALLY_OPS][TALLY_ERRNOS];	/* by operation and errno, 0 for success */
+	bool done;				/* it came to its end */
+	char wrong[200];			/* the first thing that must not be */
+};
+
+struct worker {
+	struct result *result;
+	unsigned int number;
+	u64 random;		/* state: the same seed gives the same worker */
+	const void *context;
+};
+
+typedef void worker_fn(struct worker *worker);
+
+struct workers {
+	struct result *results;
+	unsigned int count;
+	int ended;		/* end of file when all workers have ended */
+};
+
+u64 worker_random(struct worker *worker);
+/* A number below limit. */
+unsigned int worker_pick(struct worker *worker, unsigned int limit);
+__printf(2, 3)
+void worker_wrong(struct worker *worker, const char *format, ...);
+
+/*
+ * Start so many processes. They have none of the agent's fds, and end with it. With faults,
+ * their allocations fail as /sys/kernel/debug/failslab and fail_page_alloc say.
+ */
+int workers_start(struct request *rq, struct workers *workers, unsigned int count, u64 seed,
+		  bool faults, worker_fn *run, const void *context);
+/* Wait for all; fails the request when one crashed, or saw something wrong. */
+int workers_wait(struct request *rq, struct workers *workers);
+/*
+ * Add the member "calls": { operation: { errno: how often } }. Refuses when one of the first so
+ * many operations never succeeded. Frees the results.
+ */
+int workers_report(struct request *rq, struct workers *workers, const char *const names[],
+		   unsigned int needed);
+
+#endif
