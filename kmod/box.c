@@ -24,7 +24,11 @@ static char *fdbox_devnode(const struct device *dev, umode_t *mode)
 {
 	if (mode)
 		*mode = 0600;
-	return kasprintf(GFP_KERNEL, "fdbox/%s", dev_name(dev));
+	/*
+	 * There is no way to fail: without an answer the device file would be made,
+	 * or looked for to be removed, as /dev/<name>, whatever that is.
+	 */
+	return kasprintf(GFP_KERNEL | __GFP_NOFAIL, "fdbox/%s", dev_name(dev));
 }
 
 static void fdbox_release(struct device *dev)
