@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Mappings that stay, with nothing else to keep the file open. */
+/* Mappings that stay, with nothing else to keep the file open; and what only a mapping can do. */
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "fds.h"
+#include "mapping.h"
 #include "ops.h"
 
 /* One is enough to be in the way. */
@@ -49,4 +50,23 @@ int op_munmap(struct request *rq)
 	base = NULL;
 	pthread_mutex_unlock(&lock);
 	return ret ? fail(rq, "munmap") : 0;
+}
+
+static int pageout_piece(void *context, void *data, u64 offset, size_t length)
+{
+	(void)context;
+	(void)offset;
+	return madvise(data, length, MADV_PAGEOUT);
+}
+
+/* To swap with it, as far as the kernel likes to. */
+int op_pageout(struct request *rq)
+{
+	struct mapping m = { .prot = PROT_READ, .piece = pageout_piece };
+	u64 size;
+
+	m.fd = fds_find(rq, &held, "fd");
+	if (m.fd < 0 || arg_range(rq, m.fd, &m.offset, &m.length, &size))
+		return -1;
+	return mapping_walk(rq, &m);
 }

@@ -36,6 +36,7 @@ const struct op ops[] = {
 
 	{ "mmap", op_mmap, "fd" },
 	{ "munmap", op_munmap, "" },
+	{ "pageout", op_pageout, "fd" },
 
 	{ "extents", op_extents, "fd" },
 	{ "pages", op_pages, "fd" },
@@ -69,6 +70,7 @@ const struct op ops[] = {
 	{ "fdbox_list", op_fdbox_list, "box? via?" },
 	{ "many_put", op_many_put, "box count width?" },
 	{ "many_get", op_many_get, "box count width?" },
+	{ "race_put", op_race_put, "box count" },
 
 	{ "storm", op_storm, "seed seconds? boxes? processes? faults? background?" },
 	{ "storm_collect", op_storm_collect, "" },

@@ -53,6 +53,7 @@ int op_write(struct request *rq);
 /* hold.c */
 int op_mmap(struct request *rq);
 int op_munmap(struct request *rq);
+int op_pageout(struct request *rq);
 
 /* extents.c */
 int op_extents(struct request *rq);
@@ -96,6 +97,9 @@ int op_fuzz(struct request *rq);
 
 /* nth.c */
 int op_nth(struct request *rq);
+
+/* race.c */
+int op_race_put(struct request *rq);
 
 /* luo.c */
 int op_luo_create(struct request *rq);
