@@ -5,6 +5,7 @@ import json
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from harness import checks, identity, requirements
@@ -125,6 +126,7 @@ def _conclude(plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence) -
 def _run(
     plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, at_end: Callable[[Machine], None] | None
 ) -> None:
+    plan = with_parameters(plan, artifacts.accel.parameters)
     slowest = max(artifacts.kernels[name].slowness for name in (plan.kernel, *plan.next_kernels))
     limits = Limits().scaled(artifacts.accel.slowness * slowest)
     key = artifacts.guest.ssh_key
@@ -251,6 +253,16 @@ def verifications(plan: Plan) -> Iterator[tuple[int, Oracle]]:
             has_contents = KINDS[world.kinds.get(fd, Kind.MEMFD)].memory and fd not in unreadable
             yield step.number, Oracle.CONTENTS if has_contents else Oracle.FIDELITY
         settle(world, step)
+
+
+def with_parameters(plan: Plan, parameters: tuple[str, ...]) -> Plan:
+    """The plan with boot parameters that the host needs, in all generations; the plan's own overrule them."""
+
+    def line(cmdline: str) -> str:
+        return " ".join((*parameters, cmdline))
+
+    jumps = tuple(replace(jump, cmdline=line(jump.cmdline)) for jump in plan.jumps)
+    return replace(plan, cmdline=line(plan.cmdline), jumps=jumps)
 
 
 def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:

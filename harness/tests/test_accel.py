@@ -2,14 +2,17 @@
 """The accelerator: chosen by a test boot, remembered, never by /dev/kvm being there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.artifacts import Artifacts
+from harness.artifacts import Artifacts, bare_plan
 from harness.build.store import Store
 from harness.errors import HarnessError
-from harness.vm import accel
+from harness.result import Verdict
+from harness.runner import run
+from harness.vm import accel, tsc
 
 
 def fake_qemu(folder: Path, says: str) -> None:
@@ -59,3 +62,16 @@ def test_kvm_is_taken_if_and_only_if_a_test_boot_with_it_works(artifacts: Artifa
     chosen = accel.choose(Store(tmp_path), artifacts.kernels[None], artifacts.guest)
     assert (chosen.name == "kvm") == ("worked" in chosen.reason)
     assert chosen.name == "kvm" or "a test boot with KVM failed" in chosen.reason
+
+
+def test_a_guest_is_told_the_rate_of_its_tsc(artifacts: Artifacts, tmp_path: Path) -> None:
+    """It is the host's: measured again, it is the same."""
+    emulated = accel.emulation("for this test")
+    (parameter,) = emulated.parameters
+    rate, again = int(parameter.removeprefix("tsc_early_khz=")), tsc.frequency()
+    assert again is not None
+    assert abs(rate - again) < again / 1000
+    outcome = run(bare_plan(None), replace(artifacts, accel=emulated), tmp_path / "run")
+    assert outcome.verdict is Verdict.PASS
+    console = (tmp_path / "run" / "console.0.log").read_text()
+    assert f"Command line: {parameter} " in console

@@ -14,6 +14,7 @@ from harness.build.kernel import Kernel
 from harness.build.store import Store
 from harness.errors import HarnessError
 from harness.events import Events
+from harness.vm import tsc
 from harness.vm.machine import Limits, MachineLostError, power_on
 from harness.vm.qemu import QEMU, Hardware
 
@@ -32,6 +33,8 @@ class Accel:
     name: str
     reason: str
     slowness: float
+    # What every kernel on this host is told.
+    parameters: tuple[str, ...] = ()
 
 
 TCG_SLOWNESS = 1.0
@@ -45,7 +48,7 @@ def choose(store: Store, kernel: Kernel, guest: Guest) -> Accel:
     try:
         known = json.loads(memory.read_text())
         if known["host"] == here:
-            return Accel(**known["accel"])
+            return Accel(**known["accel"] | {"parameters": tuple(known["accel"]["parameters"])})
     except (OSError, ValueError, KeyError, TypeError):
         pass
     accel = _try(kernel, guest)
@@ -71,14 +74,20 @@ def host() -> str:
 
 def _try(kernel: Kernel, guest: Guest) -> Accel:
     if not KVM.exists():
-        return Accel("tcg", f"there is no {KVM}", TCG_SLOWNESS)
+        return emulation(f"there is no {KVM}")
     if not os.access(KVM, os.R_OK | os.W_OK):
-        return Accel("tcg", f"{KVM} may not be opened by this user", TCG_SLOWNESS)
+        return emulation(f"{KVM} may not be opened by this user")
     machine = Hardware("kvm", "Nehalem", 1, 512, kernel.image, guest.initramfs, TRIAL_CMDLINE, ())
     with tempfile.TemporaryDirectory() as folder, Events(Path(folder, "events")) as events:
         try:
             with power_on(machine, Path(folder), events, Limits(boot=TRIAL_SECONDS, ssh=5)) as trial:
                 trial.boot(guest.ssh_key, guest.host_key)
         except (MachineLostError, HarnessError) as error:
-            return Accel("tcg", f"a test boot with KVM failed: {error}", TCG_SLOWNESS)
+            return emulation(f"a test boot with KVM failed: {error}")
     return Accel("kvm", "a test boot with it worked", KVM_SLOWNESS)
+
+
+def emulation(reason: str) -> Accel:
+    """TCG, and why."""
+    rate = tsc.frequency()
+    return Accel("tcg", reason, TCG_SLOWNESS, (f"tsc_early_khz={rate}",) if rate else ())
