@@ -2,9 +2,9 @@
 """The rate of the emulated time stamp counter, so that a guest need not measure it.
 
 Under TCG the guest's counter is the host's (QEMU: cpu_get_ticks() in softmmu/cpu-timers.c), and the kernel
-measures its rate against the PM timer in a boot's first milliseconds. On a busy host that goes wrong: 60 MHz and
-721 MHz were seen instead of 2596. Then time in that generation runs up to 40 times too fast, which ends in soft
-lockups and RCU stalls that no kernel is to blame for. The host has the time to measure well.
+measures its rate against the PM timer in a boot's first milliseconds. On a busy host that goes wrong: 60 MHz
+and 721 MHz were seen instead of 2596. Then time in that generation runs up to 40 times too fast, which ends in
+soft lockups and RCU stalls that no kernel is to blame for. The host has the time to measure well.
 """
 
 import ctypes
