@@ -3,7 +3,7 @@
 
 Under TCG the guest's counter is the host's (QEMU: cpu_get_ticks() in softmmu/cpu-timers.c), and the kernel
 measures its rate against the PM timer in a boot's first milliseconds. On a busy host that goes wrong: 60 MHz
-and 721 MHz were seen instead of 2596. Then time in that generation runs up to 40 times too fast, which ends in
+and 721 MHz were seen instead of 2596. Then time in that generation runs 40 times too fast, which ends in
 soft lockups and RCU stalls that no kernel is to blame for. The host has the time to measure well.
 """
 
