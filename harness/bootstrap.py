@@ -163,12 +163,20 @@ def apt(before: list[str], command: list[str]) -> bool:
     return subprocess.run(argv, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
+def base_python() -> str:
+    """The interpreter that the venv is made with: the same one when it is called by that venv's own Python.
+
+    `eval "$(make -s env)"` puts the venv's python3 first in PATH; making the venv anew would remove it.
+    """
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+
+
 def wanted_stamp() -> dict[str, str]:
     """What decides what is in the venv."""
     return {
         "recipe": _RECIPE,
         "root": str(ROOT),
-        "python": f"{sys.executable} {sys.version}",
+        "python": f"{base_python()} {sys.version}",
         "pyproject": hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest(),
     }
 
@@ -206,7 +214,7 @@ def make_venv(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     log = folder.with_suffix(".log")
     python = folder / "bin" / "python"
-    run_logged([sys.executable, "-m", "venv", str(folder)], log, "cannot make a Python environment")
+    run_logged([base_python(), "-m", "venv", str(folder)], log, "cannot make a Python environment")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
     run_logged(
         pip, log, "cannot install Python packages; is there a network, or a pip configuration for a mirror?"

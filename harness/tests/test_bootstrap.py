@@ -116,6 +116,20 @@ def test_venv_is_current_only_with_its_stamp(monkeypatch: pytest.MonkeyPatch, tm
     assert not bootstrap.is_ready(tmp_path)
 
 
+def test_venv_is_current_for_its_own_python_too() -> None:
+    """With the venv in PATH, `make` runs the script with its Python: it must not start to remove itself."""
+    code = "import bootstrap, json; print(json.dumps(bootstrap.wanted_stamp()))"
+    pythons = [sys.executable, bootstrap.base_python()]
+    assert pythons[0] != pythons[1]  # or this would test nothing
+    stamps = [
+        subprocess.run(
+            [python, "-S", "-c", code], cwd=bootstrap.ROOT / "harness", capture_output=True, check=True
+        ).stdout
+        for python in pythons
+    ]
+    assert stamps[0] == stamps[1] != b""
+
+
 def test_failing_pip_is_one_sentence_with_pips_own_words(tmp_path: Path) -> None:
     script = "echo ...; echo 'ERROR: No matching distribution found for nosuch'; echo hint; exit 1"
     with pytest.raises(BootstrapError, match=r"cannot install\n  ERROR: No matching distribution") as caught:
