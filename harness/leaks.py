@@ -11,8 +11,13 @@ from harness.vm.machine import Machine
 
 MEMINFO = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
 FDT = "/sys/kernel/debug/kho/out/fdt"
-# What can be dropped is dropped before anything is counted, and what each CPU has counted is added up.
-SETTLE = "echo 3 > /proc/sys/vm/drop_caches; cat /proc/sys/vm/stat_refresh"
+# What can be dropped is dropped before anything is counted: caches, empty slabs, with them what KASAN has in
+# its quarantine. What each CPU has counted is added up.
+SETTLE = """
+echo 3 > /proc/sys/vm/drop_caches
+for cache in /sys/kernel/slab/*/shrink; do [ -e $cache ] && echo 1 > $cache; done
+cat /proc/sys/vm/stat_refresh
+"""
 # In KiB. Pages and objects that a CPU keeps at hand are not counted as free: up to some MiB for two CPUs. A
 # storm that leaked a page at each turn would leak tens of MiB in seconds.
 TOLERANCE = {"MemFree": 6144, "Shmem": 0, "SUnreclaim": 2048}
