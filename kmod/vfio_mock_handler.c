@@ -128,11 +128,13 @@ static int retrieve(struct vfio_mock *mock, const struct vfio_mock_ser *ser,
 	struct file *file;
 	int err;
 
-	err = vfio_mock_fault(mock, VFIO_MOCK_RETRIEVE) ?: claim(mock);
+	err = claim(mock);
 	if (err)
 		return err;
 
-	file = vfio_mock_open_node(mock, ser->flags);
+	/* What fails on demand has to be undone too. */
+	err = vfio_mock_fault(mock, VFIO_MOCK_RETRIEVE);
+	file = err ? ERR_PTR(err) : vfio_mock_open_node(mock, ser->flags);
 	err = PTR_ERR_OR_ZERO(file);
 	if (!err) {
 		err = vfio_mock_ser_restore(mock, ser, args);
