@@ -93,7 +93,7 @@ static int wait_for(struct request *rq, const char *dir)
 int op_process(struct request *rq)
 {
 	char dir[PATH_MAX], variable[PATH_MAX + 16];
-	char *env[] = { variable, NULL };
+	char *env[2] = { variable, NULL };
 	int uid = 0;
 	pid_t child;
 
@@ -192,7 +192,7 @@ static int pass_fd(struct request *rq, const char *dir, int fd, const char *name
 	return rq->error ? -1 : 0;
 }
 
-/* A duplicate of fd becomes that of the agent in directory "to", under the name in argument "as". */
+/* A duplicate of fd becomes that of the agent in directory "to", named as argument "as" says. */
 int op_pass(struct request *rq)
 {
 	int fd = fds_find(rq, &held, "fd");
