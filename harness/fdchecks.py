@@ -214,7 +214,7 @@ def writes(machine: Machine, record: Record, buffers: Mapping[str, str], evidenc
                 f"'{record.name}' writes into '{buffers[dma.buffer]}' at {dma.offset:#x}: {seen}, {expected}",
             )
         else:
-            what = f"'{record.name}' does not write into '{buffers[dma.buffer]}' at {dma.offset:#x}"
+            what = f"'{record.name}' does not write into '{buffers[dma.buffer]}' from {dma.offset:#x} on"
             evidence.find(Oracle.DEVICE, what, expected, f"{seen}")
 
 
