@@ -201,7 +201,7 @@ def test_the_script_is_of_use_by_hand(artifacts: Artifacts, tmp_path: Path, end:
             seen: list[str] = []
             for line in machine.stdout:
                 seen.append(line)
-                if line.startswith("fdbox-guest: ready"):
+                if line.rstrip().endswith("] fdbox-guest: ready"):
                     break
             ssh = shlex.split(printed_ssh(seen))
             answer = subprocess.run([*ssh, "uname", "-r"], capture_output=True, text=True, check=True)
