@@ -119,7 +119,7 @@ def test_another_kernel_than_the_one_that_was_built(artifacts: Artifacts, tmp_pa
         ("harness.checks.log", "no evidence: kernel log of generation 0"),
         ("harness.checks.log_is_whole", "no evidence: evidence of generation 0"),
         ("harness.checks.identify", "no evidence: identity of generation 0"),
-        ("harness.checks.contents", "no evidence: contents of step 2 (verify)"),
+        ("harness.fdchecks.contents", "no evidence: contents of step 2 (verify)"),
     ],
 )
 def test_missing_evidence_is_never_a_pass(
