@@ -73,7 +73,7 @@ const struct op ops[] = {
 	{ "race_put", op_race_put, "box count" },
 
 	{ "storm", op_storm, "seed seconds? boxes? processes? faults? background?" },
-	{ "storm_collect", op_storm_collect, "" },
+	{ "storm_collect", op_storm_collect, "least?" },
 
 	{ "fuzz", op_fuzz, "seed calls processes?" },
 

@@ -365,11 +365,12 @@ int op_storm_collect(struct request *rq)
 		.count = LIST_MAX,
 	};
 	int control = open(CONTROL, O_RDWR | O_CLOEXEC);
-	u64 boxes = 0, fds = 0;
+	u64 boxes = 0, fds = 0, least = 0;
 	u32 i;
 
 	if (control < 0)
 		return fail(rq, "open of " CONTROL);
+	arg_u64(rq, "least", &least);
 	if (ioctl(control, FDBOX_LIST, &arg))
 		fail(rq, "FDBOX_LIST");
 	for (i = 0; i < arg.count && i < LIST_MAX && !rq->error; i++) {
@@ -381,5 +382,7 @@ int op_storm_collect(struct request *rq)
 	close(control);
 	buf_member_u64(rq->out, "boxes", boxes);
 	buf_member_u64(rq->out, "fds", fds);
+	if (!rq->error && (boxes < least || fds < least))
+		refuse(rq, "%llu boxes with %llu fds: that was no test", boxes, fds);
 	return rq->error ? -1 : 0;
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,7 +49,6 @@ static void let_allocations_fail(struct worker *worker)
 /* In the child. Of the agent's fds only the end of the pipe is left. */
 static void work(struct worker *worker, int ended, bool faults, worker_fn *run)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGCHLD, SIG_DFL);
 	dup2(ended, 3);
 	syscall(SYS_close_range, 4, ~0U, 0);

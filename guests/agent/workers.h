@@ -38,8 +38,9 @@ __printf(2, 3)
 void worker_wrong(struct worker *worker, const char *format, ...);
 
 /*
- * Start so many processes. They have none of the agent's fds, and end with it. With faults,
- * their allocations fail as /sys/kernel/debug/failslab and fail_page_alloc say.
+ * Start so many processes. They have none of the agent's fds, and go on when the connection that
+ * asked for them ends. With faults, their allocations fail as /sys/kernel/debug/failslab and
+ * fail_page_alloc say.
  */
 int workers_start(struct request *rq, struct workers *workers, unsigned int count, u64 seed,
 		  bool faults, worker_fn *run, const void *context);
