@@ -30,8 +30,9 @@ from harness.terminal import interact
 from harness.vm.machine import Machine
 
 EPILOG = """\
-exit codes, as `git bisect run` takes them: 0 every case passed; 1 a kernel under test broke an expectation;
-125 could not test; 129 usage error or invalid scenario; 130 interrupted
+exit codes, as `git bisect run` takes them: 0 every case passed, or failed as it is known to (XFAIL); 1 a
+kernel under test broke an expectation, or a known bug is gone (XPASS); 125 could not test; 129 usage error
+or invalid scenario; 130 interrupted
 """
 
 
@@ -219,7 +220,7 @@ def _print(console: Output, job: Job, result: Outcome | HarnessError, brief: boo
         return
     first, *rest = report.render(result, job.plan).splitlines()
     console.print(first, style=report.STYLES[result.verdict], markup=False)
-    if brief and result.verdict is Verdict.PASS:
+    if brief and result.verdict in {Verdict.PASS, Verdict.XFAIL}:
         return
     console.print("\n".join(rest), markup=False)
     console.print()

@@ -9,7 +9,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from harness.diagnostic import guess, nearest
-from harness.scalars import FD_NAME, MODULE_CHANGE, TAG, VARIABLE, VERSION
+from harness.releases import RANGE, VERSION
+from harness.scalars import FD_NAME, MODULE_CHANGE, TAG, VARIABLE
 from harness.scenario import Modifiers
 
 # What a name must look like, in words.
@@ -18,6 +19,7 @@ PATTERNS: Mapping[str, str] = {
     MODULE_CHANGE: "no name of a module: letters, digits, '_' and '-'; a '-' in front leaves one out",
     VARIABLE: "no name of a variable: capital letters, digits and '_'",
     VERSION: "no version: numbers with dots, such as '7.3'",
+    RANGE: "no range of kernels: '7.3.4', '7.3' (all of it), '>=7.2', '<7.4' or '>=7.2 <7.4'",
     TAG: "no tag: small letters, digits, '_' and '-'",
 }
 # What a value must be, for pydantic's types of error.

@@ -70,12 +70,13 @@ def load_text(text: str, path: Path, kernels: Collection[str] | None = None) -> 
     if not isinstance(tree.value, dict):
         raise ScenarioError(tree.faults)
     matrix.check(tree)
+    matrix.check_limits(tree)
     variants: list[Scenario] = []
     faults = {fault.where: fault for fault in reversed(tree.faults)} if tree.faults else {}
     several = list(tree.faults)
     for values in matrix.combinations(tree):
         one = matrix.variant(tree, values)
-        scenario = load_variant(one, tuple(matrix.word(value) for value in values.values()), kernels)
+        scenario = load_variant(one, values, kernels)
         # What is wrong with all of them is wrong once, in the words of the first.
         several += [fault for fault in one.faults if fault.where not in faults]
         faults |= {fault.where: fault for fault in one.faults}
@@ -86,8 +87,9 @@ def load_text(text: str, path: Path, kernels: Collection[str] | None = None) -> 
     return replace(first, steps=(), words=(), variants=tuple(variants)) if others else first
 
 
-def load_variant(tree: Tree, words: tuple[str, ...], kernels: Collection[str] | None) -> Scenario | None:
-    """The scenario of a tree without variables; None, and faults in the tree, if it is wrong."""
+def load_variant(tree: Tree, values: matrix.Values, kernels: Collection[str] | None) -> Scenario | None:
+    """The scenario of a tree in which variables have these values; None, and faults in the tree, if it is
+    wrong."""
     assert isinstance(tree.value, dict)
     value = dict(tree.value)
     has_steps, listed = "steps" in value, value.pop("steps", None)
@@ -103,8 +105,15 @@ def load_variant(tree: Tree, words: tuple[str, ...], kernels: Collection[str] | 
             tree.fault(where, message)
     if header and kernels is not None and header.kernel is not None and header.kernel not in kernels:
         tree.fault(tree.where(("kernel",)), f"no kernel '{header.kernel}'{nearest(header.kernel, kernels)}")
+    for index, bug in enumerate(header.xfail if header else ()):
+        for carrier in set(bug.carriers) - set(carriers):
+            at = tree.existing(("xfail", index, "carrier"))
+            tree.fault(tree.where(at), f"there is no case on {carrier} that could fail")
     if tree.faults or header is None:
         return None
+    words = tuple(matrix.word(value) for value in values.values())
+    bugs = tuple(bug for bug in header.xfail if matrix.fits(bug.matrix, values))
+    header = replace(header, xfail=bugs)
     steps = tuple(draft.step for draft in drafts if draft.step is not None)
     return Scenario(source=tree.file, steps=steps, words=words, **vars(header))
 
@@ -317,7 +326,7 @@ def validate(
         details = error.errors(include_url=False)
         excused = empty | {likely_key(kind, detail) for detail in details}
         for detail in details:
-            at = (*loc, *detail["loc"])
+            at = tree.existing((*loc, *detail["loc"]))
             if tree.is_broken(at):
                 continue
             message = explain(detail, kind, owner, also)

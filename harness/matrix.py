@@ -3,7 +3,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from harness.diagnostic import nearest
@@ -93,6 +93,29 @@ def check(tree: Tree) -> None:
         for index, text in enumerate(words):
             if text in words[:index]:
                 tree.fault(tree.where((*at, index)), f"two values of '{name}' are the same case: '{text}'")
+
+
+def check_limits(tree: Tree) -> None:
+    """Report what `xfail` says of the matrix and what is not in it."""
+    assert isinstance(tree.value, dict)
+    matrix, listed = tree.value.get("matrix"), tree.value.get("xfail")
+    axes = matrix if isinstance(matrix, dict) else {}
+    for index, known in enumerate(listed if isinstance(listed, tuple) else (listed,)):
+        limits = known.get("matrix") if isinstance(known, dict) else None
+        for name, wanted in limits.items() if isinstance(limits, dict) else ():
+            at: Loc = tree.existing(("xfail", index, "matrix", name))
+            if name not in axes:
+                tree.fault(tree.where_key(at), f"no '{name}' in the matrix{nearest(name, axes)}")
+                continue
+            values = axes[name]
+            for value in wanted if isinstance(wanted, tuple) else (wanted,):
+                if isinstance(values, tuple) and value not in values:
+                    tree.fault(tree.where(at), f"'{name}' is never {word(value)} in the matrix")
+
+
+def fits(limits: Mapping[str, Collection[Plain]], values: Values) -> bool:
+    """Whether the values of a case are within limits."""
+    return all(values.get(name) in wanted for name, wanted in limits.items())
 
 
 def texts(value: Plain, loc: Loc) -> Iterator[tuple[Loc, str]]:

@@ -10,7 +10,7 @@ from harness import modules
 from harness.actions import Kexec, Step
 from harness.fdactions import Open
 from harness.kinds import DEFAULT_MODULES, KINDS, Carrier, Kind, modules_for
-from harness.scenario import Allowed, Boot, Requires, Scenario
+from harness.scenario import Allowed, Boot, Requires, Scenario, Xfail
 
 # Under TCG an old CPU halves the time of everything: it has less for the kernel to probe and to patch.
 CPU_MODEL = "Nehalem"
@@ -101,6 +101,8 @@ class Plan:
     steps: tuple[Step, ...]
     # Kernel messages that are expected.
     dmesg: tuple[Allowed, ...]
+    # What kernels are known to do wrong in this case.
+    xfail: tuple[Xfail, ...] = ()
 
 
 def names(sources: Iterable[Path]) -> dict[Path, str]:
@@ -182,6 +184,7 @@ def plan(
         ),
         steps=steps,
         dmesg=scenario.dmesg,
+        xfail=tuple(bug for bug in scenario.xfail if case.carrier in (bug.carriers or Carrier)),
     )
 
 

@@ -144,11 +144,17 @@ class CaseItem(pytest.Item):
             pytest.fail(self.report, pytrace=False)
         if self.outcome.verdict is Verdict.SKIP:
             pytest.skip(self.report)
+        if self.outcome.known:
+            # pytest's own words, so that -rxX, JUnit and --runxfail are as everybody knows them.
+            reason = "; ".join(self.outcome.known)
+            if self.outcome.verdict is Verdict.XPASS:
+                reason = f"{report.MEANING[Verdict.XPASS]}: {reason}"
+            self.add_marker(pytest.mark.xfail(reason=reason, raises=ScenarioFailedError, strict=True))
 
     def runtest(self) -> None:
         """Pass on the verdict."""
         assert self.outcome is not None
-        if self.outcome.verdict is Verdict.FAIL:
+        if self.outcome.verdict in {Verdict.FAIL, Verdict.XFAIL}:
             raise ScenarioFailedError(self.report)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:

@@ -19,12 +19,16 @@ STYLES = {
     Verdict.FAIL: "bold red",
     Verdict.ERROR: "bold yellow",
     Verdict.SKIP: "cyan",
+    Verdict.XFAIL: "green",
+    Verdict.XPASS: "bold red",
 }
 MEANING = {
     Verdict.PASS: "every expectation held",
     Verdict.FAIL: "the kernel under test broke an expectation",
     Verdict.ERROR: "could not test: this says nothing about the kernel",
     Verdict.SKIP: "a requirement is absent",
+    Verdict.XFAIL: "it failed as it is known to",
+    Verdict.XPASS: "a known bug is gone, so remove the xfail",
 }
 # The timeline between the order to jump and the fd's return: what ends at each mark.
 SEGMENTS = (
@@ -42,7 +46,7 @@ def render(outcome: Outcome, plan: Plan) -> str:
     for finding in outcome.findings:
         lines += ["", *finding_lines(finding, plan)]
     lines += ["", *(f"  {name:<12}{value}" for name, value in outcome.setting)]
-    if outcome.proofs and outcome.verdict is Verdict.PASS:
+    if outcome.proofs and outcome.verdict in {Verdict.PASS, Verdict.XPASS}:
         lines += proof_lines(outcome)
     for number, seconds in enumerate(outcome.blackouts):
         lines += [
@@ -64,6 +68,8 @@ def headline(outcome: Outcome, plan: Plan) -> str:
     intact = any(proof.oracle is Oracle.CONTENTS and proof.generation for proof in outcome.proofs)
     if outcome.verdict is Verdict.PASS and intact:
         meaning = "everything that was preserved is intact"
+    if outcome.known:
+        meaning += f": {'; '.join(outcome.known)}"
     meaning += f" ({duration(outcome.seconds)})"
     return f"{outcome.verdict} {outcome.case}: {plan.summary}; {meaning}"
 

@@ -9,6 +9,7 @@ from harness.artifacts import Artifacts
 from harness.build.kernel import Kernel
 from harness.contents import size
 from harness.plan import Plan
+from harness.releases import is_older
 
 # Expectation, and what there is.
 Unmet = tuple[str, str]
@@ -19,7 +20,7 @@ def unmet(plan: Plan, artifacts: Artifacts, meminfo: Path = Path("/proc/meminfo"
     requires = plan.requires
     for name in dict.fromkeys((plan.kernel, *plan.next_kernels)):
         kernel, modules = artifacts.kernels[name], artifacts.modules[name]
-        if requires.kernel and version(kernel.release) < version(requires.kernel):
+        if requires.kernel and is_older(kernel.release, requires.kernel):
             yield f"a kernel not older than {requires.kernel}", kernel.release
         for module in requires.modules:
             if module not in modules:
@@ -41,12 +42,6 @@ def unbuilt(plan: Plan, kernel: Kernel, modules: tuple[str, ...]) -> Iterator[Un
     for module in plan.needed:
         if module not in modules:
             yield f"the module {module}", f"it cannot be built for {kernel.release}: {'; '.join(reasons)}"
-
-
-def version(text: str) -> tuple[int, ...]:
-    """The numbers at the beginning of a kernel's release."""
-    found = re.match(r"[0-9]+([.][0-9]+)*", text)
-    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def has_option(kernel: Kernel, option: str) -> bool:

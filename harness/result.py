@@ -1,23 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a run proves: proofs, findings, a verdict, and the exit code that git bisect understands."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from harness.scenario import Xfail
+
 
 class Verdict(StrEnum):
-    """FAIL: the kernel broke an expectation. ERROR: we could not test. SKIP: a requirement is absent."""
+    """FAIL: the kernel broke an expectation. ERROR: we could not test. SKIP: a requirement is absent.
+
+    XFAIL: a known bug of this kernel, and nothing else. XPASS: the bug is known, and not there.
+    """
 
     PASS = "PASS"
     FAIL = "FAIL"
     ERROR = "ERROR"
     SKIP = "SKIP"
+    XFAIL = "XFAIL"
+    XPASS = "XPASS"
 
 
-EXIT_CODES = {Verdict.PASS: 0, Verdict.SKIP: 0, Verdict.FAIL: 1, Verdict.ERROR: 125}
+EXIT_CODES = {
+    Verdict.PASS: 0,
+    Verdict.SKIP: 0,
+    Verdict.XFAIL: 0,
+    Verdict.FAIL: 1,
+    Verdict.XPASS: 1,
+    Verdict.ERROR: 125,
+}
 EXIT_USAGE = 129
 EXIT_INTERRUPTED = 130
 
@@ -97,15 +112,42 @@ class Outcome:
     # How the machine was made: accelerator, kernels by name with release and build id, carrier.
     setting: tuple[tuple[str, str], ...]
     directory: Path
+    # The reasons of the `xfail` entries that make it XFAIL or XPASS.
+    known: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, for outcome.json."""
         return {**asdict(self), "setting": dict(self.setting), "directory": str(self.directory)}
 
 
-def judge(findings: Iterable[Finding]) -> Verdict:
-    """The verdict of findings alone: a fault of the kernel outweighs a fault of ours, none is a PASS."""
-    blames = {finding.blame for finding in findings}
+def judge(findings: Collection[Finding], bugs: Collection[Xfail] = ()) -> Verdict:
+    """The verdict of findings: a fault of the kernel outweighs a fault of ours, none is a PASS.
+
+    bugs: what this kernel is known to do wrong. Only a finding that is none of these is a FAIL.
+    """
+    rest = [finding for finding in findings if not any(explains(bug, finding) for bug in bugs)]
+    verdict = by_blame(finding.blame for finding in rest)
+    if verdict is not Verdict.PASS or not bugs:
+        return verdict
+    return Verdict.XFAIL if findings else Verdict.XPASS
+
+
+def explains(bug: Xfail, finding: Finding) -> bool:
+    """Whether a known bug of the kernel is what was found."""
+    said = (finding.what, finding.seen)
+    return finding.blame is Blame.KERNEL and any(re.search(bug.pattern, text) for text in said)
+
+
+def reasons(verdict: Verdict, findings: Iterable[Finding], bugs: Iterable[Xfail]) -> tuple[str, ...]:
+    """The reasons for XFAIL: the bugs that were seen; and for XPASS: those that were not."""
+    found = tuple(findings)
+    seen = [bug.reason for bug in bugs if not found or any(explains(bug, finding) for finding in found)]
+    return tuple(dict.fromkeys(seen)) if verdict in {Verdict.XFAIL, Verdict.XPASS} else ()
+
+
+def by_blame(found: Iterable[Blame]) -> Verdict:
+    """The verdict of who is to blame."""
+    blames = set(found)
     for blame, verdict in (
         (Blame.KERNEL, Verdict.FAIL),
         (Blame.HARNESS, Verdict.ERROR),

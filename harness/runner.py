@@ -21,7 +21,9 @@ from harness.kinds import KINDS, Kind
 from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.record import Record
-from harness.result import Blame, Oracle, Outcome, judge
+from harness.releases import within
+from harness.result import Blame, Oracle, Outcome, judge, reasons
+from harness.scenario import Xfail
 from harness.steps import Executor
 from harness.timeline import blackouts, marks
 from harness.vm.agent import AgentErrnoError
@@ -105,22 +107,33 @@ def _guarded(
 def _conclude(plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence) -> Outcome:
     """Judge what was found, and keep it."""
     missing(plan, evidence)
-    events = evidence.events
+    events, findings = evidence.events, tuple(evidence.findings)
+    bugs = known_bugs(plan, artifacts)
+    verdict = judge(findings, bugs)
     outcome = Outcome(
         case=plan.case,
-        verdict=judge(evidence.findings),
-        findings=tuple(evidence.findings),
+        verdict=verdict,
+        findings=findings,
         proofs=tuple(evidence.proofs),
         timeline=marks(events.entries),
         blackouts=blackouts(events.entries),
         seconds=events.now(),
         setting=tuple(artifacts.describe(plan).items()),
         directory=out,
+        known=reasons(verdict, findings, bugs),
     )
     events.emit("verdict", verdict=outcome.verdict)
     text = json.dumps(outcome.to_json(), indent=2, default=str) + "\n"
     (out / "outcome.json").write_text(text, encoding="utf-8")
     return outcome
+
+
+def known_bugs(plan: Plan, artifacts: Artifacts) -> tuple[Xfail, ...]:
+    """What the kernels of this run are known to do wrong."""
+    releases = [artifacts.kernels[name].release for name in (plan.kernel, *plan.next_kernels)]
+    return tuple(
+        bug for bug in plan.xfail if any(within(one, span) for one in releases for span in bug.kernels)
+    )
 
 
 def _run(

@@ -18,7 +18,6 @@ SIZE_HELP = "a size is bytes, or a number with K, M or G (powers of 1024), or a 
 FD_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 MODULE_CHANGE = r"^-?[A-Za-z0-9_][A-Za-z0-9_-]*$"
 VARIABLE = r"^[A-Z][A-Z0-9_]*$"
-VERSION = r"^[0-9]+([.][0-9]+)*$"
 TAG = r"^[a-z0-9][a-z0-9_-]*$"
 MEMORY_MIN, MEMORY_MAX = 256 << 20, 64 << 30
 # In the order of the numbers that FDBox has for them (FDBOX_FD_HELD, ...).

@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.actions import Step
 from harness.kinds import Carrier
+from harness.releases import RANGE, VERSION
 from harness.scalars import (
     TAG,
     VARIABLE,
-    VERSION,
     FdName,
     ModuleChange,
     OneOrMore,
@@ -61,6 +61,45 @@ class Allowed(Strictly):
         Field(alias="message", description="Regular expression, searched for in the line of the kernel log."),
     ]
     reason: Annotated[Text, Field(description="Why the kernel may say this.")]
+
+
+@dataclass(frozen=True)
+class Xfail(Strictly):
+    """A known bug of released kernels: on these the case has to fail, in this way and in no other."""
+
+    kernels: Annotated[
+        tuple[Annotated[str, Field(pattern=RANGE)], ...],
+        OneOrMore,
+        Field(
+            alias="kernel",
+            min_length=1,
+            description="The releases that have the bug, as a range or a list of ranges: 7.3.4; 7.3 (all of "
+            "it); '>=7.2 <7.4'. One of the kernels of the run has to be in it.",
+        ),
+    ]
+    pattern: Annotated[
+        Text,
+        BeforeValidator(parse_pattern),
+        Field(
+            alias="message",
+            description="Regular expression, searched for in what a report says that is wrong, and in what "
+            "was seen. Whatever else fails is a FAIL.",
+        ),
+    ]
+    reason: Annotated[Text, Field(description="What the bug is, and where it is known or mended.")]
+    carriers: Annotated[
+        tuple[Carrier, ...],
+        OneOrMore,
+        AfterValidator(distinct),
+        Field(alias="carrier", description="The carriers that have it; all if left out."),
+    ] = ()
+    matrix: Annotated[
+        Mapping[
+            Annotated[str, Field(pattern=VARIABLE)],
+            Annotated[tuple[Any, ...], OneOrMore, Field(min_length=1)],
+        ],
+        Field(description="Values of the matrix with which it shows, by name; all if left out."),
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,6 +187,14 @@ class Header(Strictly):
     ] = None
     dmesg: Annotated[
         tuple[Allowed, ...], Field(description="Kernel messages that are expected, each with the reason.")
+    ] = ()
+    xfail: Annotated[
+        tuple[Xfail, ...],
+        OneOrMore,
+        Field(
+            description="Known bugs of released kernels: a case that fails so is XFAIL, which is good; one "
+            "that passes is XPASS, which is bad: the bug is gone, and the entry has to go too."
+        ),
     ] = ()
 
 

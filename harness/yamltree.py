@@ -81,6 +81,14 @@ class Tree:
         """The place of a value's key, or of the value if it has none."""
         return self.keys.get(loc) or self.where(loc)
 
+    def existing(self, loc: Loc) -> Loc:
+        """A path as the file has it: where `x` stands for the list `[x]`, there is no index 0."""
+        found: Loc = ()
+        for part in loc:
+            if part != 0 or (*found, 0) in self.values or found not in self.values:
+                found = (*found, part)
+        return found
+
     def fault(self, where: Where, message: str) -> None:
         """Note that something is wrong."""
         source = self.lines[where.line - 1] if 0 < where.line <= len(self.lines) else ""

@@ -21,6 +21,7 @@ carrier: luo
 kernel: 7.2.12
 boot: {memory: 2G, cpus: 1, parameters: [kho=off, console=tty0, quiet]}
 dmesg: [{message: "WARNING: .* foo", reason: a test}]
+xfail: {kernel: ["7.3", "<7.1"], message: foo, reason: a test, carrier: luo}
 steps:
   - create_box: vm0
   - open: {fd: ram, kind: memfd, size: 16M, fill: {seed: 18446744073709551615}}
@@ -236,3 +237,24 @@ def test_names(paths: list[str], expected: list[str]) -> None:
 def test_a_plan_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         plans(FULL)[0].case = "x"  # type: ignore[misc]
+
+
+def test_a_case_has_the_known_bugs_of_its_carrier_and_values() -> None:
+    text = """\
+summary: s
+carrier: [fdbox, luo]
+matrix: {SIZE: [1M, 2M]}
+xfail:
+  - {kernel: "7.3", message: a, reason: everywhere}
+  - {kernel: "7.3", message: a, reason: luo, carrier: luo}
+  - {kernel: "7.3", message: a, reason: large, matrix: {SIZE: 2M}}
+steps:
+  - open: {fd: a, size: $SIZE}
+"""
+    found = {plan.case: [bug.reason for bug in plan.xfail] for plan in plans(text)}
+    assert found == {
+        "x[fdbox,1M]": ["everywhere"],
+        "x[luo,1M]": ["everywhere", "luo"],
+        "x[fdbox,2M]": ["everywhere", "large"],
+        "x[luo,2M]": ["everywhere", "luo", "large"],
+    }

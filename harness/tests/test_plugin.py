@@ -84,6 +84,33 @@ def test_what_could_not_be_tested_is_an_error(artifacts: Artifacts, project: Pat
     assert len(junit.findall(".//error")) == 1
 
 
+KNOWN = """\
+summary: s
+xfail: {{kernel: "{kernel}", message: "something else: {command}", reason: a bug}}
+steps:
+  - ssh: "{done}"
+"""
+
+
+def test_a_known_bug_is_xfail_and_one_that_is_gone_is_a_failure(artifacts: Artifacts, project: Path) -> None:
+    for name, kernel, command, done in (
+        ("known", ">=7", "false", "false"),
+        ("gone", ">=7", "false", "true"),
+        ("another", ">=7", "true", "false"),
+        ("elsewhere", "<7", "false", "false"),
+    ):
+        text = KNOWN.format(kernel=kernel, command=command, done=done)
+        (project / "scenarios" / f"{name}.yaml").write_text(text)
+    status, output, junit = pytest_in(project, "-rxX")
+    assert status == 1, output
+    assert "3 failed, 1 xfailed" in output
+    assert "XFAIL scenarios/known.yaml::fdbox - a bug" in output
+    assert "[XPASS(strict)] a known bug is gone, so remove the xfail: a bug" in output
+    assert [skip.get("type") for skip in junit.iter("skipped")] == ["pytest.xfail"]
+    passed = [case for case in junit.iter("testcase") if case.find("failure") is None]
+    assert ["known" in str(case.get("classname")) for case in passed] == [True]
+
+
 def test_a_scenario_that_is_not_valid_is_a_collection_error(project: Path) -> None:
     (project / "scenarios" / "bad.yaml").write_text("summary: x\nsteps:\n  - sael: vm0\n")
     status, output, _ = pytest_in(project)

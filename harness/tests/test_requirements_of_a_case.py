@@ -9,7 +9,7 @@ import pytest
 from harness.artifacts import Artifacts, bare_plan
 from harness.plan import Plan
 from harness.report import render
-from harness.requirements import unmet, version
+from harness.requirements import unmet
 from harness.result import Verdict
 from harness.runner import run
 from harness.scenario import Requires
@@ -59,9 +59,3 @@ def test_a_case_is_skipped_without_a_machine(artifacts: Artifacts, tmp_path: Pat
     assert outcome.verdict is Verdict.SKIP, text
     assert "requires a kernel not older than 99.1" in text
     assert not (tmp_path / "run/console.log").exists()
-
-
-def test_versions() -> None:
-    assert version("7.3.4-debug") == version("7.3.4") == (7, 3, 4)
-    assert version("7.10") > version("7.3.4") > version("7.3")
-    assert version("x") == ()
