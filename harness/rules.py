@@ -103,7 +103,10 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
                 yield "name", f"fd '{name}' is open since line {world.open[name]}: use another name"
         case Parallel():
             yield from parallel_problems(step.action)
-        case Use() | Close() | End() | Load() | Unload() | Ssh() | Qmp() | Memory():
+        case Qmp(error=error, returns=returns):
+            if error is not None and returns is not None:
+                yield "returns", "a command that fails returns nothing: 'returns' or 'error', not both"
+        case Use() | Close() | End() | Load() | Unload() | Ssh() | Memory():
             pass
         case _:
             assert_never(step.action)

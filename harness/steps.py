@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each kind of step, carried out on a machine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import calls, checks, damage, identity, leaks, listing
+from harness import answers, calls, checks, damage, identity, leaks, listing
 from harness.actions import Action, Damage, End, Kexec, Memory, Parallel, Qmp, Ssh, Step, Verify
 from harness.boxactions import List
 from harness.build.kernel import Kernel
@@ -22,7 +22,7 @@ from harness.scalars import OK
 from harness.verbs import VERB_OF
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
-from harness.vm.monitor import MonitorError
+from harness.vm.monitor import MonitorError, MonitorRefusedError
 
 
 @dataclass
@@ -198,18 +198,19 @@ class Executor:
 
     def _ssh(self, action: Ssh) -> None:
         result = self.machine.run(action.command)
-        expected = f"status {action.status}" + (f", output with '{action.stdout}'" if action.stdout else "")
-        if result.status != action.status or (action.stdout or "") not in result.stdout:
+        differences = tuple(answers.command(action, result))
+        if differences:
             output = tuple((result.stdout + result.stderr).splitlines()[-15:])
-            self.evidence.find(
-                Oracle.STEP,
-                f"the command did something else: {action.command}",
-                expected,
-                f"status {result.status}",
-                detail=output,
-            )
-            raise StepFailedError
-        self.evidence.prove(Oracle.STEP, f"{action.command}: {expected}")
+            self._differ(f"the command did something else: {action.command}", differences, output)
+        self.evidence.prove(Oracle.STEP, f"{action.command}: {answers.expectations(action)}")
+
+    def _differ(
+        self, what: str, differences: Sequence[answers.Difference], detail: tuple[str, ...] = ()
+    ) -> None:
+        """A free step came back with something else than the scenario says."""
+        expected, seen = (", ".join(dict.fromkeys(side)) for side in zip(*differences, strict=True))
+        self.evidence.find(Oracle.STEP, what, expected, seen, detail=detail)
+        raise StepFailedError
 
     def _memory(self, action: Memory) -> None:
         if action.at == "baseline":
@@ -221,15 +222,28 @@ class Executor:
 
     def _qmp(self, action: Qmp) -> None:
         try:
-            self.machine.monitor.execute(action.execute, action.arguments)
+            returned = self.machine.monitor.execute(action.execute, action.arguments)
         except MonitorError as error:
             # QEMU answers before it tears the machine down; a connection lost on the way is its end.
             self.machine.watch()
-            self.evidence.find(
-                Oracle.STEP, str(error), "the command succeeds", "an error", blame=Blame.HARNESS
-            )
-            raise StepFailedError from error
+            self._qmp_failed(action, error)
+            return
         self.machine.watch()
+        if differences := tuple(answers.answer(action, returned)):
+            self._differ(f"QMP {action.execute} came to something else", differences)
+        if action.returns is not None:
+            self.evidence.prove(Oracle.STEP, f"QMP {action.execute}: the answer has what it must have")
+
+    def _qmp_failed(self, action: Qmp, error: MonitorError) -> None:
+        """A QMP command failed: see whether it must."""
+        if action.error is None or not isinstance(error, MonitorRefusedError):
+            what = (str(error), "the command succeeds", "an error")
+            self.evidence.find(Oracle.STEP, *what, blame=Blame.HARNESS)
+            raise StepFailedError from error
+        if error.kind != action.error:
+            seen = f"{error.kind}: {error.text}"
+            self._differ(f"QMP {action.execute} failed in another way", [(action.error, seen)])
+        self.evidence.prove(Oracle.STEP, f"QMP {action.execute} failed with {error.kind}, as it must")
 
 
 def about(action: Action) -> str:

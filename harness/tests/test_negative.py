@@ -39,6 +39,9 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "no_kho": ({Oracle.IDENTITY}, "the new kernel was not handed the old one's KHO data"),
     "memory_kept": ({Oracle.STEP}, "Shmem was"),
     "preserved_kept": ({Oracle.STEP}, "KHO would carry"),
+    "stderr_differs": ({Oracle.STEP}, "stderr that is 'two'"),
+    "answer_differs": ({Oracle.STEP}, 'the answer\'s status is "paused"'),
+    "error_differs": ({Oracle.STEP}, "DeviceNotFound: Device 'none' not found"),
     "early_death": ({Oracle.MACHINE, Oracle.LOG}, "Failed to allocate memmap"),
 }
 CASES = [case for name in EXPECTED for case in expand(load(HERE / "negative" / f"{name}.yaml"))]

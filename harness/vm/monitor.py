@@ -34,6 +34,15 @@ class MonitorError(HarnessError):
     """QEMU did not do what a QMP command asked, or is gone."""
 
 
+class MonitorRefusedError(MonitorError):
+    """QEMU has run a QMP command, and that failed; kind: the class of the error."""
+
+    def __init__(self, command: str, kind: str, text: str) -> None:
+        super().__init__(f"QMP {command}: {text}")
+        self.kind = kind
+        self.text = text
+
+
 class Monitor:
     """A QMP session over one end of a socket pair: no path, no race, no socket file left behind."""
 
@@ -63,7 +72,7 @@ class Monitor:
             reply = self._await(self._client.execute(command, dict(arguments or {})), COMMAND_SECONDS)
         except ExecuteError as error:
             self._write({"error": str(error)})
-            raise MonitorError(f"QMP {command}: {error}") from error
+            raise MonitorRefusedError(command, error.error_class, f"{error}") from error
         except TimeoutError as error:
             raise MonitorError(f"QMP {command}: no answer in {COMMAND_SECONDS:.0f} s") from error
         except (QMPError, OSError, EOFError) as error:
