@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a step of a scenario can do, as data: one frozen class for each verb of the language."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -21,6 +21,9 @@ from harness.scalars import (
     Whole,
     parse_pattern,
 )
+
+# What can be measured besides a step: how long nobody has the fds.
+BLACKOUT = "blackout"
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,35 @@ class Qmp(Strictly):
     ] = None
 
 
+def parse_subject(value: object) -> object:
+    """Check what takes the time that is measured. Raises ValueError."""
+    if value is not None and not isinstance(value, Step) and value != BLACKOUT:
+        raise ValueError(f"what is measured is a step, such as {{seal: vm0}}, or '{BLACKOUT}'")
+    return value
+
+
+@dataclass(frozen=True)
+class Measure(Strictly):
+    """Record a number under a name. It is reported, and never judged."""
+
+    name: Annotated[FdName, Field(description="Name of the number: letters, digits, '_', '-' and '.'.")]
+    of: Annotated[
+        "Step | Literal['blackout'] | None",
+        BeforeValidator(parse_subject),
+        Field(
+            description="What takes time: a step, {seal: vm0}, whose own calls are timed by the guest's "
+            "clock; or blackout, from the last order to jump until the first fd is back, by the host's."
+        ),
+    ] = None
+    ssh: Annotated[
+        Text | None,
+        Field(description="Or a shell command, run as root in the guest, that prints the number."),
+    ] = None
+    unit: Annotated[
+        Text | None, Field(description="Unit of the number that the command prints, such as bytes.")
+    ] = None
+
+
 @dataclass(frozen=True)
 class Memory(Strictly):
     """Note how much memory there is, or see that it is all back."""
@@ -224,6 +256,7 @@ Action = (
     | Qmp
     | Damage
     | Memory
+    | Measure
 )
 
 
@@ -241,6 +274,30 @@ class Step:
     rounds: tuple[int, ...] = ()
     # The process that does it; None: the first one, which is root's.
     process: str | None = None
+
+    @property
+    def inside(self) -> tuple["Step", ...]:
+        """The steps in it."""
+        match self.action:
+            case Parallel(steps):
+                return steps
+            case Measure(of=Step() as step):
+                return (step,)
+        return ()
+
+    def containing(self, inside: Sequence["Step"]) -> "Step":
+        """The same with these steps in it instead."""
+        match self.action:
+            case Parallel():
+                return replace(self, action=replace(self.action, steps=tuple(inside)))
+            case Measure(of=Step()):
+                return replace(self, action=replace(self.action, of=inside[0]))
+        return self
+
+    @property
+    def core(self) -> "Step":
+        """The step that is done: the one in it, if that is measured."""
+        return self.inside[0] if isinstance(self.action, Measure) and self.inside else self
 
     @property
     def may_succeed(self) -> bool:

@@ -52,6 +52,14 @@ def answer(action: Qmp, returned: object) -> Iterator[Difference]:
         yield from lacking(action.returns, returned, "the answer")
 
 
+def number(result: Result) -> float | None:
+    """The number that a command has printed; None if it failed, or printed anything else."""
+    text = result.stdout.strip()
+    if result.status or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", text):
+        return None
+    return float(text) if re.search("[.eE]", text) else int(text)
+
+
 def lacking(wanted: Any, seen: Any, name: str) -> Iterator[Difference]:
     """What of a value is not there: a mapping may have more keys, a list more items, in any order."""
     match wanted, seen:

@@ -3,8 +3,9 @@
 
 from dataclasses import dataclass, field
 
+from harness.actions import Step
 from harness.events import Events
-from harness.result import Blame, Finding, Oracle, Proof
+from harness.result import Blame, Finding, Number, Oracle, Proof
 
 
 @dataclass
@@ -14,6 +15,7 @@ class Evidence:
     events: Events
     findings: list[Finding] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
+    numbers: list[Number] = field(default_factory=list)
     # Set by the runner: what is going on when something is found.
     generation: int = 0
     step: int | None = None
@@ -40,6 +42,12 @@ class Evidence:
         finding = Finding(oracle, blame, where, self.step, what, expected, seen, detail)
         self.findings.append(finding)
         self.events.emit("finding", oracle=oracle, blame=blame, generation=where, step=self.step, what=what)
+
+    def measure(self, name: str, value: float, unit: str, step: Step) -> None:
+        """Record a number."""
+        number = Number(name, value, unit, self.generation, step.number, step.rounds)
+        self.numbers.append(number)
+        self.events.emit("measured", step=step.number, name=name, value=value, unit=unit)
 
     def proven(self, oracle: Oracle, *, generation: int | None = None, step: int | None = None) -> bool:
         """Whether there is a proof of an oracle, of that generation and step where they are given."""

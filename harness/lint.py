@@ -12,6 +12,7 @@ from harness.actions import (
     Action,
     Close,
     Kexec,
+    Measure,
     Step,
     Verify,
 )
@@ -27,7 +28,7 @@ from harness.world import World, settle, travels, update
 Fault = tuple[Where, str]
 # What a kernel says of a box that does not exist: who expects this may name any box.
 ABSENT = frozenset({"ENOENT", "ENODEV"})
-# What can be done at the same time as others: one call each.
+# What can be done at the same time as others, and measured: calls of its own and nothing else.
 AT_ONCE = CreateBox | DeleteBox | Put | Get | Prepare | Seal | Unseal | Finish | Close | Use
 
 
@@ -81,13 +82,14 @@ def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Fau
         for draft in drafts:
             if draft.step is None:
                 return
+            action = draft.step.core.action
             if isinstance(draft.step.action, Kexec) and not draft.step.expect:
                 full = [name for name, box in world.boxes.items() if box.inside and travels(world, box)]
                 carrying = carrying or ((draft.where, full[0]) if full else None)
-            elif carrying and (draft.step.expect or looks(draft.step.action, taken)):
+            elif carrying and (draft.step.core.expect or looks(action, taken)):
                 break
-            if carrying and isinstance(draft.step.action, Get):
-                taken.add(draft.step.action.fd)
+            if carrying and isinstance(action, Get):
+                taken.add(action.fd)
             settle(world, draft.step)
         else:
             if carrying:
@@ -114,18 +116,20 @@ def check(world: World, draft: Draft, step: Step) -> Iterator[Fault]:
     if step.process is not None and not verb.by_process:
         yield place(draft, "as"), f"'{word}' is done by no process: leave out 'as'"
     for inner in draft.inside:
-        yield from check_inside(world, inner)
+        yield from check_inside(
+            world, inner, "measured" if isinstance(step.action, Measure) else "done in parallel"
+        )
     for key, message in problems(world, step):
         yield place(draft, key), message
 
 
-def check_inside(world: World, draft: Draft) -> Iterator[Fault]:
-    """What is wrong with a step that runs at the same time as others."""
+def check_inside(world: World, draft: Draft, done: str) -> Iterator[Fault]:
+    """What is wrong with a step within another; done: what that does with it."""
     if draft.step is None:
         return
     word = VERB_OF[type(draft.step.action)]
-    if not isinstance(draft.step.action, AT_ONCE):
-        yield draft.where, f"'{word}' cannot be done in parallel: it is more than one call"
+    if not isinstance(draft.step.action, AT_ONCE) or isinstance(draft.step.action, Guest):
+        yield draft.where, f"'{word}' cannot be {done}: it is more than one call"
         return
     step, dangling = resolve(world, draft.step)
     yield from ((place(draft, key), message) for key, message in dangling)
@@ -171,5 +175,7 @@ def correct(world: World, name: str, names: Collection[str]) -> str:
 def unrefusable(word: str, carrier: Carrier) -> str:
     """Why a step cannot be expected to fail."""
     meaning = VERBS[word].means[carrier]
-    also = ": say which exit status it has with 'status'" if word == "ssh" else ""
-    return f"'expect' names an errno, and on {carrier} '{word}' is no call that returns one ({meaning}){also}"
+    inside = ": write it beside the step in it"
+    also = {"ssh": ": say which exit status it has with 'status'", "measure": inside, "parallel": inside}
+    mend = also.get(word, "")
+    return f"'expect' names an errno, and on {carrier} '{word}' is no call that returns one ({meaning}){mend}"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from harness import matrix
-from harness.actions import Parallel, Step
+from harness.actions import Measure, Parallel, Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, guess, nearest
 from harness.explain import descriptions, explain, likely_key
 from harness.kinds import Carrier
@@ -178,10 +178,8 @@ def number(drafts: Iterable[Draft]) -> list[Draft]:
 
 def numbered(step: Step, count: int) -> Step:
     """A step with its number, which is that of the steps in it too."""
-    if isinstance(step.action, Parallel):
-        steps = tuple(replace(inner, number=count) for inner in step.action.steps)
-        step = replace(step, action=replace(step.action, steps=steps))
-    return replace(step, number=count)
+    inside = [replace(inner, number=count) for inner in step.inside]
+    return replace(step.containing(inside), number=count)
 
 
 def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
@@ -196,6 +194,8 @@ def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
         arguments: Any = spread(VERBS[word], value[word])
         if word == VERB_OF[Parallel]:
             arguments, inside = read_parallel(arguments, tree, (*loc, word))
+        elif word == VERB_OF[Measure]:
+            arguments, inside = read_measured(arguments, tree, (*loc, word))
         action = validate(VERBS[word].kind, arguments, tree, (*loc, word), f"'{word}'")
         misplaced = report_misplaced(beside, word, tree, loc)
         modifiers = validate(
@@ -226,6 +226,15 @@ def read_parallel(value: Plain, tree: Tree, loc: Loc) -> tuple[Any, list[Draft]]
     drafts = read_steps(value["steps"], tree, at)
     steps = tuple(draft.step for draft in drafts if draft.step is not None)
     return {**value, "steps": steps}, drafts
+
+
+def read_measured(value: Plain, tree: Tree, loc: Loc) -> tuple[Any, list[Draft]]:
+    """The arguments of `measure` with its step as a step, if it has one, and this as it was read."""
+    if not isinstance(value, dict) or not isinstance(value.get("of"), dict):
+        return value, []
+    draft = read_step(value["of"], tree, (*loc, "of"))
+    rest = {key: inner for key, inner in value.items() if key != "of"}
+    return rest | ({"of": draft.step} if draft.step else {}), [draft]
 
 
 def guess_verb(value: Plain) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.actions import Kexec, Parallel, Step
+from harness.actions import Kexec, Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, nearest
 from harness.explain import explain, key_of
 from harness.lint import Draft, lint
@@ -202,11 +202,14 @@ def without_origin(value: Plain) -> tuple[Plain, "Origin"]:
         return value, UNKNOWN
     rest = {key: without_null(inner) for key, inner in value.items() if inner is not None}
     origin = Origin.of({key: rest.pop(key, None) for key in ("number", "where", "rounds")})
-    parallel = rest.get("parallel")
-    if isinstance(parallel, dict) and isinstance(steps := parallel.get("steps"), tuple):
-        pairs = [without_origin(step) for step in steps]
-        rest["parallel"] = {**parallel, "steps": tuple(step for step, _ in pairs)}
-        origin = replace(origin, inside=tuple(inner for _, inner in pairs))
+    for word, key in (("parallel", "steps"), ("measure", "of")):
+        arguments = rest.get(word)
+        inside = arguments.get(key) if isinstance(arguments, dict) else None
+        if isinstance(arguments, dict) and isinstance(inside, dict | tuple):
+            pairs = [without_origin(step) for step in (inside if isinstance(inside, tuple) else (inside,))]
+            steps = tuple(step for step, _ in pairs)
+            rest[word] = {**arguments, key: steps if isinstance(inside, tuple) else steps[0]}
+            origin = replace(origin, inside=tuple(inner for _, inner in pairs))
     return rest, origin
 
 
@@ -223,9 +226,9 @@ class Origin:
 
     def restore(self, step: Step) -> Step:
         """The step with its origin, as far as that is known."""
-        if isinstance(step.action, Parallel) and len(step.action.steps) == len(self.inside):
-            pairs = zip(self.inside, step.action.steps, strict=True)
-            step = replace(step, action=replace(step.action, steps=tuple(o.restore(s) for o, s in pairs)))
+        if len(step.inside) == len(self.inside):
+            pairs = zip(self.inside, step.inside, strict=True)
+            step = step.containing([origin.restore(inner) for origin, inner in pairs])
         if not self.known:
             return step
         return replace(step, number=self.number, where=self.where, rounds=self.rounds)

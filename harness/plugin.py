@@ -140,6 +140,7 @@ class CaseItem(pytest.Item):
         self.report = report.render(self.outcome, chosen)
         self.user_properties.append(("run directory", str(out)))
         self.user_properties += [("blackout", str(seconds)) for seconds in self.outcome.blackouts]
+        self.user_properties += [(f"measured {n.name}", f"{n}") for n in self.outcome.numbers]
         if self.outcome.verdict is Verdict.ERROR:
             pytest.fail(self.report, pytrace=False)
         if self.outcome.verdict is Verdict.SKIP:

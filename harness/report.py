@@ -54,6 +54,11 @@ def render(outcome: Outcome, plan: Plan) -> str:
             f"  {'blackout':<12}{duration(seconds)} from the order to jump to the fd back in user space",
         ]
         lines += [f"    {line}" for line in drawing(segments(outcome.timeline, number, seconds))]
+    if outcome.numbers:
+        lines += [""]
+    for index, one in enumerate(outcome.numbers):
+        turn = f" (round {'.'.join(map(str, one.rounds))})" if one.rounds else ""
+        lines += [f"  {'' if index else 'measured':<12}{one.name}{turn}: {one}"]
     lines += ["", f"  {'logs':<12}{outcome.directory}"]
     if outcome.verdict is not Verdict.PASS:
         tree = dict(outcome.setting).get("tree")

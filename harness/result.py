@@ -33,6 +33,7 @@ EXIT_CODES = {
     Verdict.XPASS: 1,
     Verdict.ERROR: 125,
 }
+SECONDS = "s"
 EXIT_USAGE = 129
 EXIT_INTERRUPTED = 130
 
@@ -89,6 +90,26 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Number:
+    """Something that was measured. It is never judged."""
+
+    name: str
+    value: float
+    # s, bytes; empty: none.
+    unit: str
+    generation: int
+    step: int
+    # The rounds of the repeats that it was measured in, the outermost first.
+    rounds: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """Give the number with its unit."""
+        value = f"{self.value:.6f}" if self.unit == SECONDS else f"{self.value:g}"
+        value = f"{self.value}" if self.value == int(self.value) and self.unit != SECONDS else value
+        return f"{value} {self.unit}".strip()
+
+
+@dataclass(frozen=True)
 class Mark:
     """A moment of the timeline: seconds since the run's start, on the host's monotonic clock."""
 
@@ -114,6 +135,8 @@ class Outcome:
     directory: Path
     # The reasons of the `xfail` entries that make it XFAIL or XPASS.
     known: tuple[str, ...] = ()
+    # What `measure` steps have recorded, in their order.
+    numbers: tuple[Number, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, for outcome.json."""

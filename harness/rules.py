@@ -7,12 +7,14 @@ from typing import assert_never
 
 from harness import blob
 from harness.actions import (
+    BLACKOUT,
     Close,
     Damage,
     Dup,
     End,
     Kexec,
     Load,
+    Measure,
     Memory,
     Parallel,
     Qmp,
@@ -103,6 +105,8 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
                 yield "name", f"fd '{name}' is open since line {world.open[name]}: use another name"
         case Parallel():
             yield from parallel_problems(step.action)
+        case Measure():
+            yield from measure_problems(world, step)
         case Qmp(error=error, returns=returns):
             if error is not None and returns is not None:
                 yield "returns", "a command that fails returns nothing: 'returns' or 'error', not both"
@@ -119,6 +123,23 @@ def parallel_problems(action: Parallel) -> Iterator[Problem]:
     leaving = [step.action.fd for step in action.steps if isinstance(step.action, Put | Close)]
     for fd in sorted({fd for fd in leaving if leaving.count(fd) > 1}):
         yield "steps", f"fd '{fd}' is taken away twice, and the second time it has no name: 'dup' it first"
+
+
+def measure_problems(world: World, step: Step) -> Iterator[Problem]:
+    """What is wrong with measuring."""
+    action = step.action
+    assert isinstance(action, Measure)
+    if [action.of, action.ssh].count(None) != 1:
+        yield "name", "'of' or 'ssh': one of them says what is measured"
+    if action.of is not None and action.unit is not None:
+        yield "unit", "time is measured in seconds: leave out 'unit'"
+    if action.of == BLACKOUT and not world.updated:
+        yield "of", "there was no live update so far: measure its blackout when an fd is back"
+    if isinstance(step.core.action, Seal | Prepare) and world.carrier is Carrier.LUO:
+        yield "of", f"on luo that is {VERBS[VERB_OF[type(step.core.action)]].means[Carrier.LUO]}"
+    before = world.measured.get(action.name, step.where)
+    if before != step.where:
+        yield "name", f"'{action.name}' is measured in line {before.line} already: use another name"
 
 
 def process_name(process: str | None) -> str:

@@ -121,6 +121,7 @@ def _conclude(plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence) -
         setting=tuple(artifacts.describe(plan).items()),
         directory=out,
         known=reasons(verdict, findings, bugs),
+        numbers=tuple(evidence.numbers),
     )
     events.emit("verdict", verdict=outcome.verdict)
     text = json.dumps(outcome.to_json(), indent=2, default=str) + "\n"

@@ -5,8 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import answers, calls, checks, damage, identity, leaks, listing
-from harness.actions import Action, Damage, End, Kexec, Memory, Parallel, Qmp, Ssh, Step, Verify
+from harness import answers, calls, checks, damage, identity, leaks, listing, timeline
+from harness.actions import (
+    BLACKOUT,
+    Action,
+    Damage,
+    End,
+    Kexec,
+    Measure,
+    Memory,
+    Parallel,
+    Qmp,
+    Ssh,
+    Step,
+    Verify,
+)
 from harness.boxactions import List
 from harness.build.kernel import Kernel
 from harness.calls import SimpleAction
@@ -17,7 +30,7 @@ from harness.fdactions import Guest, Open
 from harness.fds import Fds, StepFailedError
 from harness.kinds import KINDS
 from harness.plan import Plan
-from harness.result import Blame, Oracle
+from harness.result import SECONDS, Blame, Oracle
 from harness.scalars import OK
 from harness.verbs import VERB_OF
 from harness.vm.agent import AgentErrnoError
@@ -39,25 +52,37 @@ class Executor:
     fds: Fds
     now: identity.Identity
     memory: leaks.Memory | None = None
+    # Seconds that the kernel took for the calls of a step, by the guest's clock.
+    spent: float = 0.0
 
     def step(self, step: Step) -> None:
         """Carry out one step; raises StepFailedError, MachineLostError or HarnessError."""
-        verb = VERB_OF[type(step.action)]
+        verb = VERB_OF[type(step.core.action)]
         events, generation = self.evidence.events, self.machine.generation
         self.evidence.step = step.number
         events.emit("step", step=step.number, verb=verb, generation=generation)
         try:
-            self.machine.acting = step.process
+            done = self._do(step.core)
+        finally:
+            self.machine.acting = None
+        if done:
+            events.emit("step done", step=step.number, verb=verb, generation=self.machine.generation)
+        else:
+            events.emit("step refused", step=step.number, verb=verb, generation=generation)
+        if isinstance(step.action, Measure):
+            self._measure(step, step.action)
+        self.evidence.step = None
+
+    def _do(self, step: Step) -> bool:
+        """Do what a step says; whether the kernel did it, or refused it as it may."""
+        self.machine.acting, self.spent = step.process, 0.0
+        try:
             self._act(step)
         except AgentErrnoError as error:
             self._refused(step, error)
-            events.emit("step refused", step=step.number, verb=verb, generation=generation)
-        else:
-            self._granted(step)
-            events.emit("step done", step=step.number, verb=verb, generation=self.machine.generation)
-        finally:
-            self.machine.acting = None
-        self.evidence.step = None
+            return False
+        self._granted(step)
+        return True
 
     def _granted(self, step: Step) -> None:
         """A step has succeeded: see whether it may."""
@@ -100,7 +125,7 @@ class Executor:
                 return ("kexec_load", "kexec")
             case List():
                 return ("fdbox_list",)
-            case Verify() | Parallel() | End() | Ssh() | Qmp() | Damage() | Memory():
+            case Verify() | Parallel() | End() | Ssh() | Qmp() | Damage() | Memory() | Measure():
                 return ()
             case _:
                 return tuple(op for op, _ in self._operations(action))
@@ -132,13 +157,40 @@ class Executor:
                 self._qmp(action)
             case Memory():
                 self._memory(action)
+            case Measure():
+                pass  # the step in it is done, the number is taken after it
             case Damage():
                 self.evidence.prove(Oracle.STEP, f"damaged: {damage.apply(self.machine, action)}")
             case _:
                 self.fds.before(action)
                 for op, arguments in self._operations(action):
-                    self.machine.call(op, **arguments)
+                    self._timed(op, arguments)
                 self.fds.after(action)
+
+    def _timed(self, op: str, arguments: Mapping[str, object]) -> None:
+        try:
+            self.machine.call(op, **arguments)
+        finally:
+            self.spent += self.machine.took
+
+    def _measure(self, step: Step, action: Measure) -> None:
+        """Record a number; what the step in it was has been done."""
+        if action.ssh is None:
+            blackout = action.of == BLACKOUT
+            value = timeline.blackouts(self.evidence.events.entries)[-1] if blackout else self.spent
+            self.evidence.measure(action.name, value, SECONDS, step)
+            return
+        result = self.machine.run(action.ssh)
+        number = answers.number(result)
+        if number is None:
+            seen = f"status {result.status}, {result.stdout.strip() or 'nothing'}"
+            what = f"nothing to measure: {action.ssh}"
+            said = tuple(result.stderr.splitlines()[-15:])
+            self.evidence.find(
+                Oracle.STEP, what, "status 0, and a number", seen, blame=Blame.HARNESS, detail=said
+            )
+            raise StepFailedError
+        self.evidence.measure(action.name, number, action.unit or "", step)
 
     def _list(self, action: List) -> None:
         given = {key: getattr(action, key) for key in ("box", "via") if getattr(action, key) is not None}

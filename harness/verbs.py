@@ -13,6 +13,7 @@ from harness.actions import (
     End,
     Kexec,
     Load,
+    Measure,
     Memory,
     Parallel,
     Qmp,
@@ -127,6 +128,13 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), by_process=False, refusable=()),
         "memory": Verb(
             Memory, "at", everywhere("/proc/meminfo, KHO's notes"), by_process=False, refusable=()
+        ),
+        "measure": Verb(
+            Measure,
+            None,
+            everywhere("a clock, or a command over SSH"),
+            by_process=False,
+            refusable=(),
         ),
         "damage": Verb(
             Damage,

@@ -13,6 +13,7 @@ from harness.actions import (
     End,
     Kexec,
     Load,
+    Measure,
     Memory,
     Parallel,
     Qmp,
@@ -22,6 +23,7 @@ from harness.actions import (
     Verify,
 )
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
+from harness.diagnostic import Where
 from harness.fdactions import Open, Use
 from harness.kinds import Carrier, Kind
 
@@ -70,6 +72,9 @@ class World:
     holders: dict[str, str | None] = field(default_factory=dict)
     # Names in steps that are wrong: nothing is known about them.
     unknown: set[str] = field(default_factory=set)
+    # The numbers that were measured, and whether there was a live update.
+    measured: dict[str, Where] = field(default_factory=dict)
+    updated: bool = False
 
 
 def held(box: Box) -> bool:
@@ -109,8 +114,12 @@ def apply(world: World, step: Step) -> None:
             for fd in [fd for fd in world.open if world.holders.get(fd) == process]:
                 del world.open[fd]
                 world.gone[fd] = f"ended with the process '{process}' in line {line}"
-        case Parallel(steps):
-            for one in steps:
+        case Parallel():
+            for one in step.inside:
+                settle(world, one)
+        case Measure(name):
+            world.measured[name] = step.where
+            for one in step.inside:
                 settle(world, one)
         case Put(box, fd, name):
             world.open.pop(fd, None)
@@ -162,6 +171,7 @@ def travels(world: World, box: Box) -> bool:
 
 def update(world: World, line: int) -> None:
     """A live update: fds that are held open are gone, and so are boxes that do not travel."""
+    world.updated = True
     for fd in world.open:
         world.gone[fd] = f"was open at the kexec in line {line}, and only what is in a box survives that"
     world.open.clear()

@@ -194,19 +194,28 @@ static void put_error(const struct request *rq, struct buf *reply)
 	buf_close(reply, '}');
 }
 
-/* The end of every reply: when it was made, on this boot's clock. */
-static void put_end(struct buf *reply)
+static u64 nanoseconds(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	buf_member_u64(reply, "t", now.tv_sec * 1000000000ULL + now.tv_nsec);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* The end of every reply: when it was made, on this boot's clock, and how long it took. */
+static void put_end(struct buf *reply, u64 start)
+{
+	u64 now = nanoseconds();
+
+	buf_member_u64(reply, "t", now);
+	buf_member_u64(reply, "ns", now - start);
 	buf_close(reply, '}');
 	buf_add(reply, "\n", 1);
 }
 
 static void put_reply(struct request *rq, struct buf *reply)
 {
+	u64 began = nanoseconds();
 	size_t start;
 
 	buf_add(reply, "{", 1);
@@ -230,7 +239,7 @@ static void put_reply(struct request *rq, struct buf *reply)
 		reply->len = start;
 		put_error(rq, reply);
 	}
-	put_end(reply);
+	put_end(reply, began);
 }
 
 void request_handle(const char *line, struct buf *reply)

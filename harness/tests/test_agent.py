@@ -39,7 +39,7 @@ class Client:
     def __call__(self, op: str, **arguments: object) -> dict[str, Any]:
         reply = self.line(json.dumps({"id": 1, "op": op, **arguments}).encode())
         assert reply["id"] == 1
-        assert reply["t"] > 0
+        assert reply["t"] > reply["ns"] > 0
         result: dict[str, Any] = reply["ok"] if "ok" in reply else reply["error"]
         return result
 

@@ -69,6 +69,23 @@ def test_a_difference_of_an_answer_names_its_place() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("printed", "number"),
+    [
+        ("12\n", 12),
+        ("-1.5", -1.5),
+        ("1e3", 1000),
+        ("", None),
+        ("12 bytes", None),
+        ("nan", None),
+        ("1_0", None),
+    ],
+)
+def test_numbers(printed: str, number: float | None) -> None:
+    assert answers.number(Result(0, printed, "")) == number
+    assert answers.number(Result(1, printed, "")) is None
+
+
 def test_a_command_that_must_fail_and_does_not() -> None:
     assert list(answers.answer(Qmp("x", error="GenericError"), {})) == [
         ("the error GenericError", "it succeeded")

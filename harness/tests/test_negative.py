@@ -102,6 +102,13 @@ def test_ssh_that_never_answers(artifacts: Artifacts, tmp_path: Path) -> None:
     could_not(run(chosen, hasty, tmp_path / "run"), chosen, "the guest is ready but cannot be reached")
 
 
+def test_a_number_that_is_none(artifacts: Artifacts, tmp_path: Path) -> None:
+    text = "summary: s\nsteps:\n  - measure: {name: a, ssh: echo many}\n"
+    (case,) = expand(load_text(text, tmp_path / "x.yaml"))
+    chosen = plan(case, kernel_parameters)
+    could_not(run(chosen, artifacts, tmp_path / "run"), chosen, "nothing to measure: echo many")
+
+
 def test_an_agent_of_another_version(artifacts: Artifacts, tmp_path: Path) -> None:
     chosen = bare_plan(None)
     stale = replace(artifacts, guest=replace(artifacts.guest, agent_version="other"))

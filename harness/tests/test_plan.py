@@ -50,6 +50,7 @@ steps:
   - ssh: {command: uname -r, status: 0, stdout: "7.2"}
   - qmp: {execute: qom-get, arguments: {path: /, list: [1, 2.5, null, true, {a: b}]}}
   - kexec: 7.3.4
+  - measure: {name: away, of: blackout}
   - kexec:
 """
 # What LUO does not have.
@@ -80,6 +81,8 @@ steps:
   - parallel:
       - create_box: a
       - create_box: b
+  - measure: {name: seal, of: {seal: vm0, expect: [EBUSY, ok], as: other}}
+  - measure: {name: bytes, ssh: "echo 1", unit: bytes}
   - load: {module: vfio_mock, parameters: [a=1, b=2]}
   - unload: vfio_mock
     expect: EBUSY

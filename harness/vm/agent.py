@@ -32,6 +32,8 @@ class Agent:
         self._channel = channel
         self._number = 0
         self._buffer = b""
+        # How long the last operation took, in seconds, by the guest's clock.
+        self.seconds = 0.0
 
     def call(
         self, op: str, deadline: Deadline, watch: Callable[[], None], **arguments: object
@@ -77,6 +79,7 @@ class Agent:
     def _result(self, op: str, reply: dict[str, Any]) -> dict[str, Any]:
         if reply.get("id") != self._number:
             raise AgentLostError(f"{op}: the agent answered request {reply.get('id')}, not {self._number}")
+        self.seconds = reply["ns"] / 1e9
         if error := reply.get("error"):
             raise AgentErrnoError(op, error["errno"], error.get("call", ""), error.get("text", ""))
         return dict(reply["ok"])

@@ -229,6 +229,11 @@ class Machine:
         except AgentLostError as error:
             raise self._lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
 
+    @property
+    def took(self) -> float:
+        """Seconds that the last operation took, by the guest's clock."""
+        return self._running(self.acting).agent.seconds
+
     def at_once(
         self, requests: Sequence[tuple[str | None, str, Mapping[str, object]]]
     ) -> list[dict[str, Any] | AgentErrnoError]:
