@@ -16,6 +16,7 @@ from harness.scalars import (
     FdName,
     ModuleChange,
     OneOrMore,
+    OrText,
     Strictly,
     Text,
     Whole,
@@ -109,7 +110,7 @@ def parse_output(value: object) -> object:
     return {"contains": value} if isinstance(value, str) else value
 
 
-ShortOutput = BeforeValidator(parse_output)
+ShortOutput = OrText(parse_output)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from harness.scalars import BoxName, FdName, Strictly, Text, parse_state
+from harness.scalars import BoxName, FdName, State, Strictly, Text
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class List(Strictly):
 
     box: Annotated[BoxName | None, Field(description="Name of the box whose fds are listed.")] = None
     fds: Annotated[
-        Mapping[Text, Annotated[str, BeforeValidator(parse_state)]] | None,
+        Mapping[Text, State] | None,
         Field(description="The fds in it by name, each held, prepared, pending or lost, as {ram: held}."),
     ] = None
     boxes: Annotated[

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from harness import artifacts, bench, report
+from harness import artifacts, authoring, bench, report
 from harness.build.kernel import obtain_kernel
 from harness.build.spec import kernel_names
 from harness.build.store import Store, default_store
@@ -104,6 +104,8 @@ def parser() -> Parser:
         "case", nargs="?", type=Path, metavar="SCENARIO", help="play its steps first: FILE, or FILE[CARRIER]"
     )
     one.set_defaults(handler=shell_command)
+    one = commands.add_parser("schema", help="print the JSON Schema of a scenario, for editors")
+    one.set_defaults(handler=authoring.schema_command)
     return top
 
 

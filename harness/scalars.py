@@ -4,10 +4,12 @@
 import errno
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, Strict, WithJsonSchema
+from pydantic_core import CoreSchema
 
 from harness.diagnostic import nearest
 
@@ -22,6 +24,8 @@ TAG = r"^[a-z0-9][a-z0-9_-]*$"
 MEMORY_MIN, MEMORY_MAX = 256 << 20, 64 << 30
 # In the order of the numbers that FDBox has for them (FDBOX_FD_HELD, ...).
 FD_STATES = ("held", "pending", "lost", "prepared")
+STATE = rf"^({'|'.join(FD_STATES)})( E[A-Z0-9]+)?$"
+OWNER = r"^[0-9]{1,9}:[0-9]{1,9}$"
 # A call that succeeds, where it may also fail.
 OK = "ok"
 # As the kernel calls them; the C library has second names for some.
@@ -71,7 +75,7 @@ def parse_mode(value: object) -> object:
 
 def parse_owner(value: object) -> object:
     """Check user and group. Raises ValueError."""
-    if not isinstance(value, str) or not re.fullmatch("[0-9]{1,9}:[0-9]{1,9}", value):
+    if not isinstance(value, str) or not re.fullmatch(OWNER, value):
         raise ValueError(f"'{value}' is no owner: user and group as numbers, such as 1000:1000")
     return value
 
@@ -113,6 +117,26 @@ def one_or_more(value: object) -> object:
     return value if isinstance(value, tuple | list) or value is None else (value,)
 
 
+@dataclass(frozen=True)
+class OrItem(BeforeValidator):
+    """Lets an item stand for the list of it, in the JSON Schema too."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The schema of the list, or of an item of it."""
+        schema = handler(core)
+        lists = [one for one in (schema, *schema.get("anyOf", ())) if one.get("type") == "array"]
+        return {"anyOf": [lists[0]["items"], lists[0]]}
+
+
+@dataclass(frozen=True)
+class OrText(BeforeValidator):
+    """Lets text stand for a mapping, in the JSON Schema too."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The schema of the mapping, or of text."""
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(core)]}
+
+
 # The scalars of the language. An fd's name is also a file name in the guest (/run/fd/<name>); the names of
 # boxes and of fds in them are free, because what a kernel does with a strange one is worth a scenario.
 Text = Annotated[str, Field(min_length=1)]
@@ -124,13 +148,34 @@ Size = Annotated[
     BeforeValidator(parse_size),
     Field(ge=0, lt=1 << 63),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SIZE_PATTERN}]}
+        {
+            "title": "size",
+            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SIZE_PATTERN}],
+        }
     ),
 ]
-Mode = Annotated[int, BeforeValidator(parse_mode), Strict()]
-Owner = Annotated[str, BeforeValidator(parse_owner)]
+Mode = Annotated[
+    int,
+    BeforeValidator(parse_mode),
+    Strict(),
+    WithJsonSchema({"title": "mode", "type": "integer", "minimum": 0, "maximum": 0o777}),
+]
+Owner = Annotated[
+    str,
+    BeforeValidator(parse_owner),
+    WithJsonSchema({"title": "owner", "type": "string", "pattern": OWNER}),
+]
+# What a call can come to, and how an fd in a box is.
+CallResult = Annotated[
+    str, BeforeValidator(parse_result), WithJsonSchema({"title": "errno", "enum": [*sorted(ERRNOS), OK]})
+]
+State = Annotated[
+    str,
+    BeforeValidator(parse_state),
+    WithJsonSchema({"title": "state", "type": "string", "pattern": STATE}),
+]
 Whole = Annotated[int, Strict()]
-OneOrMore = BeforeValidator(one_or_more)
+OneOrMore = OrItem(one_or_more)
 
 
 class Strictly:

@@ -19,6 +19,7 @@ from harness.releases import RANGE, VERSION
 from harness.scalars import (
     TAG,
     VARIABLE,
+    CallResult,
     FdName,
     ModuleChange,
     OneOrMore,
@@ -29,7 +30,6 @@ from harness.scalars import (
     check_memory,
     distinct,
     parse_pattern,
-    parse_result,
 )
 
 
@@ -38,7 +38,7 @@ class Modifiers(Strictly):
     """What may stand beside the verb of a step."""
 
     expect: Annotated[
-        tuple[Annotated[str, BeforeValidator(parse_result)], ...],
+        tuple[CallResult, ...],
         OneOrMore,
         AfterValidator(distinct),
         Field(
@@ -178,9 +178,10 @@ class Header(Strictly):
         Mapping[Annotated[str, Field(pattern=VARIABLE)], Annotated[tuple[Any, ...], Field(min_length=1)]],
         Field(description="Values by name: one case for each combination, in which $NAME is the value."),
     ] = field(default_factory=dict)
-    requires: Annotated[Requires, Field(description="Without what a case is skipped.")] = field(
-        default_factory=Requires
-    )
+    requires: Annotated[
+        Requires,
+        Field(description="What host, kernels and guest image must have; a case without it is skipped."),
+    ] = field(default_factory=Requires)
     unseen: Annotated[
         Text | None,
         Field(description="Why nothing that was preserved is looked at, where that is meant."),

@@ -63,7 +63,7 @@ def test_every_command_of_the_readme_is_understood() -> None:
         parser().parse_args(shlex.split(command)[1:])
 
 
-@pytest.mark.parametrize("command", ["run", "check", "plan", "build", "bench", "shell", "clean"])
+@pytest.mark.parametrize("command", ["run", "check", "plan", "build", "bench", "shell", "clean", "schema"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
@@ -83,6 +83,7 @@ def test_the_help_has_every_command_and_the_exit_codes(capsys: pytest.CaptureFix
         "bench",
         "shell",
         "clean",
+        "schema",
         "125 could not test",
         "129",
         "130",
