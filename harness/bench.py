@@ -4,7 +4,6 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.report import segments
 from harness.result import Outcome, Verdict
 
 # Parts of a run that are measured beside the segments of the blackout.
@@ -17,9 +16,9 @@ def parts(outcome: Outcome) -> dict[str, float]:
     """The seconds of each part of a run; of several blackouts the first."""
     moments = {mark.name: mark.seconds for mark in reversed(outcome.timeline)}
     found = {TOTAL: outcome.seconds, COLD_BOOT: moments["agent answers"] - moments["power-on"]}
-    for number, seconds in enumerate(outcome.blackouts[:1]):
-        found[BLACKOUT] = seconds
-        found |= {f"  {name}": part for name, part in segments(outcome.timeline, number, seconds)}
+    for update in outcome.updates[:1]:
+        found[BLACKOUT] = update.seconds
+        found |= {f"  {part.name}": part.end - part.start for part in update.parts}
     return found
 
 

@@ -19,13 +19,25 @@ from harness.build.spec import kernel_names
 from harness.build.store import Store, default_store
 from harness.cases import PLAN_SUFFIX, plans, single, split
 from harness.clean import clean
+from harness.digest import is_green, not_run
 from harness.errors import HarnessError, UsageError
+from harness.journal import Journal
 from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.pool import Pool
 from harness.progress import Output, stage
-from harness.result import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, Outcome, Verdict, exit_code
-from harness.runner import check_free, check_writable, run
+from harness.result import (
+    EXIT_CODES,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    Blame,
+    Finding,
+    Oracle,
+    Outcome,
+    Verdict,
+    exit_code,
+)
+from harness.runner import check_free, check_writable, run, subject
 from harness.terminal import interact
 from harness.vm.machine import Machine
 
@@ -36,8 +48,6 @@ or invalid scenario; 130 interrupted
 """
 
 
-# Of so many cases each is shown whole, even if it passed.
-FEW = 4
 # A kernel is there again in some minutes, and from the compiler's cache sooner.
 CLEAN_DAYS = 14
 
@@ -169,6 +179,7 @@ class Job:
     plan: Plan
     made: artifacts.Artifacts
     out: Path
+    journal: Journal
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -183,7 +194,9 @@ def run_command(options: argparse.Namespace) -> int:
     # Looked up once for all cases on the same kernels.
     apart = {_kernels(one): one for one in todo}
     made = {names: artifacts.obtain(one, store, options.tree) for names, one in apart.items()}
-    jobs = [Job(one, made[_kernels(one)], folder / one.case) for one in todo]
+    journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
+    journal.begin(sys.argv, map(subject, todo))
+    jobs = [Job(one, made[_kernels(one)], folder / one.case, journal) for one in todo]
     console = Output(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
@@ -193,10 +206,11 @@ def run_command(options: argparse.Namespace) -> int:
     ):
         for job, result in results:
             progress.advance()
-            verdicts.append(result.verdict if isinstance(result, Outcome) else Verdict.ERROR)
-            _print(console, job, result, brief=len(jobs) > FEW)
+            outcome = result if isinstance(result, Outcome) else _lost(job, result)
+            verdicts.append(outcome.verdict)
+            _print(console, outcome, brief=len(jobs) > report.FEW)
     count = ", ".join(f"{verdicts.count(v)} {v}" for v in Verdict if v in verdicts)
-    console.print(f"{count} of {len(jobs)} cases")
+    console.print(f"{count} of {len(jobs)} cases; results: {journal.path}", markup=False)
     return exit_code(verdicts)
 
 
@@ -210,19 +224,22 @@ def run_folder(store: Store, what: str) -> Path:
 
 
 def _run_job(job: Job) -> Outcome:
-    return run(job.plan, job.made, job.out)
+    return run(job.plan, job.made, job.out, journal=job.journal)
 
 
-def _print(console: Output, job: Job, result: Outcome | HarnessError, brief: bool) -> None:
-    """Print a result; brief: of a case that passed only the first line."""
-    if isinstance(result, HarnessError):
-        console.print(
-            f"ERROR {job.plan.case}: {result}; what there is: {job.out}", style="bold yellow", markup=False
-        )
-        return
-    first, *rest = report.render(result, job.plan).splitlines()
-    console.print(first, style=report.STYLES[result.verdict], markup=False)
-    if brief and result.verdict in {Verdict.PASS, Verdict.XFAIL}:
+def _lost(job: Job, error: HarnessError) -> Outcome:
+    """The outcome of a case that whoever ran it could not tell."""
+    what = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")
+    outcome = not_run(subject(job.plan), what, job.out)
+    job.journal.ended(outcome)
+    return outcome
+
+
+def _print(console: Output, outcome: Outcome, brief: bool) -> None:
+    """Print a result; brief: of a case that is as it should be only the first line."""
+    first, *rest = report.render(outcome).splitlines()
+    console.print(first, style=report.STYLES[outcome.verdict], markup=False)
+    if brief and is_green(outcome.verdict) and outcome.verdict is not Verdict.SKIP:
         return
     console.print("\n".join(rest), markup=False)
     console.print()
@@ -274,7 +291,7 @@ def bench_command(options: argparse.Namespace) -> int:
         count = max(1, options.runs)
         outcomes = [run(chosen, made, folder / str(n) / chosen.case) for n in range(count)]
         for bad in bench.failed(outcomes):
-            print(report.render(bad, chosen))
+            print(report.render(bad))
             return exit_code([bad.verdict])
         print(f"{chosen.case}, {len(outcomes)} runs, {made.accel.name}")
         print("\n".join(bench.table([bench.parts(outcome) for outcome in outcomes])) + "\n")
@@ -298,5 +315,5 @@ def shell_command(options: argparse.Namespace) -> int:
 
     outcome = run(chosen, made, run_folder(store, "shell"), at_end=at_end)
     if outcome.findings:
-        print(report.render(outcome, chosen))
+        print(report.render(outcome))
     return status or EXIT_CODES[outcome.verdict]

@@ -7,8 +7,11 @@ is a Python traceback.
 
 import datetime
 import os
+import shlex
 import signal
+import sys
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,18 @@ from harness import artifacts, proc, report
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.diagnostic import nearest
+from harness.digest import not_run
 from harness.errors import HarnessError
+from harness.journal import Journal
 from harness.load import load
-from harness.plan import Case, expand, plan
-from harness.result import Outcome, Verdict
-from harness.runner import check_writable, run
+from harness.plan import Case, Plan, expand, plan
+from harness.result import Blame, Finding, Oracle, Outcome, Verdict
+from harness.runner import check_writable, run, subject
 
-# Key of the folder for run directories in what the controller tells its workers.
+# Keys of what the controller tells its workers: the folder for run directories, and the name of the session.
 RUNS = "live update runs"
+SESSION = "live update session"
+JOURNAL = pytest.StashKey[Journal]()
 # Marks with a meaning: not for tags.
 PYTESTS_OWN = frozenset(
     {
@@ -64,20 +71,40 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         proc.die_with_parent(signal.SIGTERM, os.getppid())
         config.option.runs = Path(config.workerinput[RUNS])
-    elif config.getoption("--runs"):
+        config.stash[JOURNAL] = Journal(config.option.runs, config.workerinput[SESSION])
+        return
+    stamp = f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-pytest"
+    if config.getoption("--runs"):
         try:
             check_writable(config.getoption("--runs"))
         except HarnessError as error:
             raise pytest.UsageError(f"--runs: {error}") from error
     else:
-        stamp = f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-pytest"
         config.option.runs = default_store().root / "runs" / stamp
+    config.stash[JOURNAL] = Journal(config.option.runs.absolute(), stamp)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of xdist where the run directories go: one folder for all of them."""
-    node.workerinput[RUNS] = str(node.config.getoption("--runs").absolute())
+    journal = node.config.stash[JOURNAL]
+    node.workerinput[RUNS], node.workerinput[SESSION] = str(journal.folder), journal.session
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note what is going to be run; of xdist's workers, who all know, the first one does."""
+    items = [item for item in session.items if isinstance(item, CaseItem)]
+    if items and not session.config.option.collectonly:
+        session.config.stash[JOURNAL].begin(sys.argv, [subject(item.plan) for item in items])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say where the results are."""
+    journal = config.stash[JOURNAL]
+    if journal.path.exists():
+        terminalreporter.write_sep("=", "live update")
+        terminalreporter.write_line(f"results: {journal.path}")
+        terminalreporter.write_line(f"reports: harness report {shlex.quote(str(journal.folder))}")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -119,38 +146,50 @@ class CaseItem(pytest.Item):
         self.outcome: Outcome | None = None
         self.report = ""
 
+    @cached_property
+    def plan(self) -> Plan:
+        """What is run."""
+        return plan(self.case, kernel_parameters, self.config.getoption("--kernel"), smallest_machine)
+
     def setup(self) -> None:
         """Build what is missing and run the case."""
-        config = self.config
-        kernel, tree = config.getoption("--kernel"), config.getoption("--tree")
-        chosen = plan(self.case, kernel_parameters, kernel, smallest_machine)
-        if kernel not in (None, chosen.kernel) or (
-            tree and None not in (chosen.kernel, *chosen.next_kernels)
-        ):
-            pytest.skip(f"it has a kernel of its own: {kernel or tree} would not be tested")
-        try:
-            made = artifacts.obtain(chosen, default_store(), tree)
-        except HarnessError as error:
-            pytest.fail(f"could not test: {error}", pytrace=False)
-        out = Path(config.getoption("--runs")) / self.case.id
-        try:
-            self.outcome = run(chosen, made, out)
-        except HarnessError as error:
-            pytest.fail(f"could not test: {error}", pytrace=False)
-        self.report = report.render(self.outcome, chosen)
-        self.user_properties.append(("run directory", str(out)))
-        self.user_properties += [("blackout", str(seconds)) for seconds in self.outcome.blackouts]
+        self.outcome = self._play()
+        self.report = report.render(self.outcome)
+        self.user_properties.append(("run directory", str(self.outcome.directory)))
+        self.user_properties += [("blackout", f"{seconds:.3f}") for seconds in self.outcome.blackouts]
         self.user_properties += [(f"measured {n.name}", f"{n}") for n in self.outcome.numbers]
         if self.outcome.verdict is Verdict.ERROR:
             pytest.fail(self.report, pytrace=False)
         if self.outcome.verdict is Verdict.SKIP:
-            pytest.skip(self.report)
+            pytest.skip("; ".join(f"{finding.what}: {finding.seen}" for finding in self.outcome.findings))
         if self.outcome.known:
             # pytest's own words, so that -rxX, JUnit and --runxfail are as everybody knows them.
             reason = "; ".join(self.outcome.known)
             if self.outcome.verdict is Verdict.XPASS:
                 reason = f"{report.MEANING[Verdict.XPASS]}: {reason}"
             self.add_marker(pytest.mark.xfail(reason=reason, raises=ScenarioFailedError, strict=True))
+
+    def _play(self) -> Outcome:
+        """What the case comes to; the journal has it too."""
+        kernel, tree = self.config.getoption("--kernel"), self.config.getoption("--tree")
+        names = (self.plan.kernel, *self.plan.next_kernels)
+        journal = self.config.stash[JOURNAL]
+        if kernel not in (None, self.plan.kernel) or (tree and None not in names):
+            words = (
+                "it has a kernel of its own",
+                f"{kernel or tree}",
+                f"{kernel or tree} would not be tested",
+            )
+            finding = Finding(Oracle.REQUIREMENT, Blame.NOBODY, 0, None, *words)
+        else:
+            try:
+                made = artifacts.obtain(self.plan, default_store(), tree)
+                return run(self.plan, made, journal.folder / self.case.id, journal=journal)
+            except HarnessError as error:
+                finding = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")
+        outcome = not_run(subject(self.plan), finding)
+        journal.ended(outcome)
+        return outcome
 
     def runtest(self) -> None:
         """Pass on the verdict."""

@@ -3,17 +3,18 @@
 
 import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import is_dataclass
+from collections.abc import Sequence
 
-from harness.actions import Step
-from harness.plan import Plan
+from harness.digest import Digest, count_text, is_green
+from harness.plaintext import clean, one_line
 from harness.progress import duration
-from harness.result import Blame, Finding, Mark, Oracle, Outcome, Verdict
-from harness.verbs import VERB_OF
+from harness.result import Blame, Finding, Number, Oracle, Outcome, Part, Update, Verdict
+from harness.timeline import by_name, ending, milliseconds
 
 WIDTH = 108
 BAR = 40
+# Of so many cases each is shown whole, even if it passed.
+FEW = 4
 STYLES = {
     Verdict.PASS: "bold green",
     Verdict.FAIL: "bold red",
@@ -30,44 +31,37 @@ MEANING = {
     Verdict.XFAIL: "it failed as it is known to",
     Verdict.XPASS: "a known bug is gone, so remove the xfail",
 }
-# The timeline between the order to jump and the fd's return: what ends at each mark.
-SEGMENTS = (
-    ("old kernel ends", "old kernel shuts down"),
-    ("next kernel's first line", "jump into the next kernel"),
-    ("user space starts", "next kernel boots"),
-    ("ready", "modules, network, SSH server"),
-    ("agent answers", "SSH login, agent"),
-)
 
 
-def render(outcome: Outcome, plan: Plan) -> str:
+def render(outcome: Outcome) -> str:
     """The whole report of one case, in plain text."""
-    lines = [headline(outcome, plan)]
+    return clean(raw(outcome))
+
+
+def raw(outcome: Outcome) -> str:
+    """The report with every character that was found."""
+    lines = [headline(outcome)]
     for finding in outcome.findings:
-        lines += ["", *finding_lines(finding, plan)]
+        lines += ["", *finding_lines(finding)]
     lines += ["", *(f"  {name:<12}{value}" for name, value in outcome.setting)]
     if outcome.proofs and outcome.verdict in {Verdict.PASS, Verdict.XPASS}:
         lines += proof_lines(outcome)
-    for number, seconds in enumerate(outcome.blackouts):
-        lines += [
-            "",
-            f"  {'blackout':<12}{duration(seconds)} from the order to jump to the fd back in user space",
-        ]
-        lines += [f"    {line}" for line in drawing(segments(outcome.timeline, number, seconds))]
+    for update in outcome.updates:
+        lines += ["", *(f"  {line}" for line in update_lines(update))]
     if outcome.numbers:
         lines += [""]
     for index, one in enumerate(outcome.numbers):
-        turn = f" (round {'.'.join(map(str, one.rounds))})" if one.rounds else ""
-        lines += [f"  {'' if index else 'measured':<12}{one.name}{turn}: {one}"]
-    lines += ["", f"  {'logs':<12}{outcome.directory}"]
-    if outcome.verdict is not Verdict.PASS:
+        lines += [f"  {'' if index else 'measured':<12}{measured(one)}"]
+    if outcome.directory:
+        lines += ["", f"  {'logs':<12}{outcome.directory}"]
+    if outcome.directory and outcome.verdict is not Verdict.PASS:
         tree = dict(outcome.setting).get("tree")
         option = f"--tree {shlex.quote(tree)} " if tree else ""
         lines += [f"  {'again':<12}harness run {option}{shlex.quote(str(outcome.directory / 'plan.json'))}"]
     return "\n".join(lines)
 
 
-def headline(outcome: Outcome, plan: Plan) -> str:
+def headline(outcome: Outcome) -> str:
     """One line: the verdict, the case, what it means."""
     meaning = MEANING[outcome.verdict]
     intact = any(proof.oracle is Oracle.CONTENTS and proof.generation for proof in outcome.proofs)
@@ -75,52 +69,54 @@ def headline(outcome: Outcome, plan: Plan) -> str:
         meaning = "everything that was preserved is intact"
     if outcome.known:
         meaning += f": {'; '.join(outcome.known)}"
-    meaning += f" ({duration(outcome.seconds)})"
-    return f"{outcome.verdict} {outcome.case}: {plan.summary}; {meaning}"
+    about = f"{outcome.summary}; {meaning}" if outcome.summary else meaning
+    return one_line(f"{outcome.verdict} {outcome.case}: {about} ({duration(outcome.seconds)})")
 
 
-def finding_lines(finding: Finding, plan: Plan) -> list[str]:
+def reason(outcome: Outcome) -> str:
+    """Why a case is not a PASS, on one line."""
+    seen = outcome.verdict is Verdict.SKIP
+    found = [f"{one.what}: {one.seen}" if seen else one.what for one in outcome.findings]
+    return one_line("; ".join(outcome.known or found))
+
+
+def finding_lines(finding: Finding) -> list[str]:
     """A finding: the step with its place in the YAML file, what was expected, what was seen, the evidence."""
-    lines = []
-    step = next((step for step in plan.steps if step.number == finding.step), None)
-    if step:
-        turn = f" (round {'.'.join(map(str, step.rounds))})" if step.rounds else ""
-        lines.append(f"  {step.where}: step {step.number}{turn}: {describe_step(step)}")
     who = {Blame.KERNEL: "", Blame.HARNESS: ": could not test", Blame.NOBODY: ": not tested"}[finding.blame]
-    lines += [
+    return [
+        *([f"  {finding.where}: {finding.doing}"] if finding.where else []),
         f"  {finding.what}",
         f"    expected  {finding.expected}",
         f"    seen      {finding.seen}",
         f"    oracle    {finding.oracle}, generation {finding.generation}{who}",
+        *(f"    | {line}" for line in finding.detail),
     ]
-    return lines + [f"    | {line}" for line in finding.detail]
 
 
-def describe_step(step: Step) -> str:
-    """A step as in the scenario, on one line."""
-    beside = f", expect: {word(step.expect)}" if step.expect else ""
-    beside += f", as: {step.process}" if step.process else ""
-    return f"{VERB_OF[type(step.action)]}: {word(step.action)}{beside}"
+def measured(number: Number) -> str:
+    """A number that was measured, with its name."""
+    turn = f" (round {'.'.join(map(str, number.rounds))})" if number.rounds else ""
+    return f"{number.name}{turn}: {number}"
 
 
-def word(value: object) -> str:
-    """A value as in the scenario."""
-    match value:
-        case Step():
-            return f"{{{describe_step(value)}}}"
-        case (single,) if isinstance(single, str):
-            return single
-        case tuple():
-            return f"[{', '.join(map(word, value))}]"
-        case bool():
-            return str(value).lower()
-        case dict():
-            return f"{{{', '.join(f'{key}: {word(inner)}' for key, inner in value.items())}}}"
-        case _ if is_dataclass(value):
-            given = {key: inner for key, inner in vars(value).items() if inner not in (None, "", {}, ())}
-            return word(given)
-        case _:
-            return str(value)
+def update_lines(update: Update) -> list[str]:
+    """A live update in time: what was done for it, and a bar for each part, one after the other."""
+    whole = f"{update.seconds:.3f} s from the order to jump {ending(update)}"
+    told = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in by_name(update.before).items())
+    lines = [f"{'before it':<12}{told}"] if told else []
+    return [*lines, f"{'blackout':<12}{whole}", *(f"  {line}" for line in bars(update.parts))]
+
+
+def bars(parts: Sequence[Part]) -> list[str]:
+    """A line for each part of a blackout: its seconds, which add up to the whole, and its place in it."""
+    lines, before, whole = [], 0, sum(milliseconds(parts)) or 1
+    for part, length in zip(parts, milliseconds(parts), strict=True):
+        left = round(before / whole * BAR)
+        blocks = max(min(length, 1), round((before + length) / whole * BAR) - left)
+        bar = " " * min(left, BAR - 1) + "█" * blocks
+        lines.append(f"{part.name:<30}{length / 1000:7.3f} s  {bar}".rstrip())
+        before += length
+    return lines
 
 
 def proof_lines(outcome: Outcome) -> list[str]:
@@ -138,34 +134,12 @@ def proof_lines(outcome: Outcome) -> list[str]:
     return lines
 
 
-def segments(marks: Sequence[Mark], number: int, blackout: float) -> list[tuple[str, float]]:
-    """The parts of the number-th blackout and their seconds; they add up to it."""
-    jumps = [index for index, mark in enumerate(marks) if mark.name == "jump ordered"]
-    rest = marks[jumps[number] :]
-    start = rest[0].seconds
-    parts: list[tuple[str, float]] = []
-    last = start
-    for name, title in SEGMENTS:
-        mark = next((mark for mark in rest if mark.name == name), None)
-        if mark is None:
-            break
-        parts.append((title, mark.seconds - last))
-        last = mark.seconds
-    remaining = start + blackout - last
-    if remaining > 0:
-        parts.append(("checks of identity, unseal, get", remaining))
-    return parts
-
-
-def drawing(parts: Iterable[tuple[str, float]]) -> list[str]:
-    """A bar for each part, one after the other along the blackout."""
-    parts = list(parts)
-    whole = sum(seconds for _, seconds in parts) or 1.0
-    lines, before = [], 0.0
-    for title, seconds in parts:
-        left = round(before / whole * BAR)
-        length = max(1, round((before + seconds) / whole * BAR) - left)
-        bar = " " * min(left, BAR - 1) + "█" * length
-        lines.append(f"{title:<32}{seconds:6.2f} s  {bar}")
-        before += seconds
-    return lines
+def overview(digest: Digest, whole: int = FEW) -> str:
+    """A run folder for a terminal: what failed in full; of what is as it should be a line, if it is much."""
+    brief = len(digest.outcomes) > whole
+    blocks = [
+        headline(outcome) if brief and is_green(outcome.verdict) else render(outcome) + "\n"
+        for outcome in digest.outcomes
+    ]
+    blocks += [f"note: {clean(note)}" for note in digest.notes]
+    return "\n".join([*blocks, count_text(digest)]) + "\n"

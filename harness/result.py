@@ -77,6 +77,9 @@ class Finding:
     seen: str
     # Lines that explain it: a kernel report, the end of the console.
     detail: tuple[str, ...] = ()
+    # The step's place in the YAML file, and the step in words; set at the end of a run.
+    where: str = ""
+    doing: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,28 +122,73 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One case's result."""
+class Part:
+    """A part of a live update: from when to when, in seconds since the run's start."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Update:
+    """One live update, in time."""
+
+    # The generation that it leads to.
+    generation: int
+    # What is done for it before the order to jump; there may be gaps.
+    before: tuple[Part, ...]
+    # From the order to jump on, without gaps.
+    parts: tuple[Part, ...]
+    # Whether it came to its end: only then is it a blackout.
+    arrived: bool
+
+    @property
+    def seconds(self) -> float:
+        """From the order to jump until user space has its first preserved fd back."""
+        return round(self.parts[-1].end - self.parts[0].start, 6) if self.parts else 0.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A case, as it is known before it runs."""
 
     case: str
+    # The YAML file.
+    source: Path
+    summary: str
+    tags: tuple[str, ...]
+    carrier: str
+
+
+@dataclass(frozen=True)
+class Outcome(Subject):
+    """One case's result, with all that a report needs."""
+
     verdict: Verdict
     findings: tuple[Finding, ...]
     proofs: tuple[Proof, ...]
     timeline: tuple[Mark, ...]
-    # Seconds from the order to jump until the first preserved fd is back in user space, one for each kexec.
-    blackouts: tuple[float, ...]
+    updates: tuple[Update, ...]
     seconds: float
     # How the machine was made: accelerator, kernels by name with release and build id, carrier.
     setting: tuple[tuple[str, str], ...]
-    directory: Path
+    # The run directory; None: it did not come to that.
+    directory: Path | None
     # The reasons of the `xfail` entries that make it XFAIL or XPASS.
     known: tuple[str, ...] = ()
     # What `measure` steps have recorded, in their order.
     numbers: tuple[Number, ...] = ()
 
+    @property
+    def blackouts(self) -> tuple[float, ...]:
+        """The seconds of each live update that came to its end."""
+        return tuple(update.seconds for update in self.updates if update.arrived)
+
     def to_json(self) -> dict[str, Any]:
-        """As plain data, for outcome.json."""
-        return {**asdict(self), "setting": dict(self.setting), "directory": str(self.directory)}
+        """As plain data, for outcome.json and results.jsonl."""
+        paths = {"source": str(self.source), "directory": self.directory and str(self.directory)}
+        return {**asdict(self), "setting": dict(self.setting), "blackouts": self.blackouts, **paths}
 
 
 def judge(findings: Collection[Finding], bugs: Collection[Xfail] = ()) -> Verdict:

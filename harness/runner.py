@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness import checks, identity, requirements
+from harness import checks, drawing, identity, requirements
 from harness.actions import Kexec, Verify
 from harness.artifacts import Artifacts
 from harness.calls import is_readable
@@ -17,18 +17,20 @@ from harness.events import Events
 from harness.evidence import Evidence
 from harness.fdactions import Open
 from harness.fds import Fds, StepFailedError
+from harness.journal import Journal
 from harness.kinds import KINDS, Kind
 from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.record import Record
 from harness.releases import within
-from harness.result import Blame, Oracle, Outcome, judge, reasons
+from harness.result import Blame, Finding, Oracle, Outcome, Subject, judge, reasons
 from harness.scenario import Xfail
 from harness.steps import Executor
-from harness.timeline import blackouts, marks
+from harness.timeline import marks, updates
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import HOST_LOSSES, Limits, Machine, MachineLostError, power_on
 from harness.vm.qemu import Hardware
+from harness.wording import step_title
 from harness.world import World, settle
 
 
@@ -37,10 +39,12 @@ def run(
     artifacts: Artifacts,
     out: Path,
     at_end: Callable[[Machine], None] | None = None,
+    journal: Journal | None = None,
 ) -> Outcome:
     """Run a plan; everything about it is in the folder out, which must be empty or absent.
 
-    at_end: called with the machine after the last step, failed or not, unless the machine is lost.
+    at_end: called with the machine after the last step, failed or not, unless the machine is lost; journal:
+    where the outcome is noted too.
 
     Raises UsageError when out has something in it, HarnessError when it cannot be written. Never raises for a
     fault of the kernel; any other fault of ours is an ERROR outcome too. Only what asks us to stop
@@ -49,6 +53,8 @@ def run(
     out = out.absolute()
     check_free(out)
     try:
+        if journal:
+            journal.started(plan.case, out)
         out.mkdir(parents=True, exist_ok=True)
         (out / "plan.json").write_text(plan_to_json(plan), encoding="utf-8")
         with Events(out / "events.jsonl") as events:
@@ -56,11 +62,11 @@ def run(
             try:
                 events.emit("start", case=plan.case)
                 _guarded(plan, artifacts, out, evidence, at_end)
-                return _conclude(plan, artifacts, out, evidence)
+                return _conclude(plan, artifacts, out, evidence, journal)
             except KeyboardInterrupt:
                 stopped = ("the run was interrupted", "a run to its end", "it was asked to stop")
                 evidence.find(Oracle.MACHINE, *stopped, blame=Blame.HARNESS)
-                _conclude(plan, artifacts, out, evidence)
+                _conclude(plan, artifacts, out, evidence, journal)
                 raise
     except OSError as error:
         raise HarnessError(f"cannot keep the records of this run in {out}: {error.strerror}") from error
@@ -104,19 +110,21 @@ def _guarded(
         evidence.find(Oracle.MACHINE, what, "a test", "no test", blame=Blame.HARNESS, detail=detail)
 
 
-def _conclude(plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence) -> Outcome:
+def _conclude(
+    plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, journal: Journal | None
+) -> Outcome:
     """Judge what was found, and keep it."""
     missing(plan, evidence)
     events, findings = evidence.events, tuple(evidence.findings)
     bugs = known_bugs(plan, artifacts)
     verdict = judge(findings, bugs)
     outcome = Outcome(
-        case=plan.case,
+        **vars(subject(plan)),
         verdict=verdict,
-        findings=findings,
+        findings=tuple(placed(finding, plan) for finding in findings),
         proofs=tuple(evidence.proofs),
         timeline=marks(events.entries),
-        blackouts=blackouts(events.entries),
+        updates=updates(events.entries),
         seconds=events.now(),
         setting=tuple(artifacts.describe(plan).items()),
         directory=out,
@@ -126,6 +134,10 @@ def _conclude(plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence) -
     events.emit("verdict", verdict=outcome.verdict)
     text = json.dumps(outcome.to_json(), indent=2, default=str) + "\n"
     (out / "outcome.json").write_text(text, encoding="utf-8")
+    if outcome.updates:
+        (out / drawing.NAME).write_text(drawing.svg(outcome), encoding="utf-8")
+    if journal:
+        journal.ended(outcome)
     return outcome
 
 
@@ -135,6 +147,17 @@ def known_bugs(plan: Plan, artifacts: Artifacts) -> tuple[Xfail, ...]:
     return tuple(
         bug for bug in plan.xfail if any(within(one, span) for one in releases for span in bug.kernels)
     )
+
+
+def subject(plan: Plan) -> Subject:
+    """What is known of a plan's case before it runs."""
+    return Subject(plan.case, plan.source, plan.summary, plan.tags, str(plan.carrier))
+
+
+def placed(finding: Finding, plan: Plan) -> Finding:
+    """A finding with the place of its step, and the step in words."""
+    step = next((step for step in plan.steps if step.number == finding.step), None)
+    return replace(finding, where=str(step.where), doing=step_title(step)) if step else finding
 
 
 def _run(

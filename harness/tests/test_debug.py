@@ -10,7 +10,7 @@ from harness import artifacts, report
 from harness.build.spec import kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.load import load_text
-from harness.plan import Plan, expand, plan
+from harness.plan import expand, plan
 from harness.result import Oracle, Outcome, Verdict
 from harness.runner import run
 
@@ -38,22 +38,22 @@ MOST_LEAKS = 15
 pytestmark = pytest.mark.slow
 
 
-def play(commands: tuple[str, ...], folder: Path) -> tuple[Plan, Outcome]:
+def play(commands: tuple[str, ...], folder: Path) -> Outcome:
     """Run commands in one machine."""
     steps = "".join(f"  - ssh: {{command: {command!r}}}\n" for command in commands)
     (case,) = expand(load_text(f"summary: s\nsteps:\n{steps}", folder / "x.yaml"))
     chosen = plan(case, kernel_parameters, DEBUG, smallest_machine)
-    return chosen, run(chosen, artifacts.obtain(chosen, default_store()), folder / "run")
+    return run(chosen, artifacts.obtain(chosen, default_store()), folder / "run")
 
 
 def test_it_has_what_it_is_for(tmp_path: Path) -> None:
-    chosen, outcome = play(FACTS, tmp_path)
-    assert outcome.verdict is Verdict.PASS, report.render(outcome, chosen)
+    outcome = play(FACTS, tmp_path)
+    assert outcome.verdict is Verdict.PASS, report.render(outcome)
 
 
 def test_its_checks_turn_red(tmp_path: Path) -> None:
-    chosen, outcome = play(tuple(CONTROLS.values()), tmp_path)
-    text = report.render(outcome, chosen)
+    outcome = play(tuple(CONTROLS.values()), tmp_path)
+    text = report.render(outcome)
     assert outcome.verdict is Verdict.FAIL, text
     assert {finding.oracle for finding in outcome.findings} == {Oracle.LOG}, text
     for kind in CONTROLS:

@@ -23,7 +23,7 @@ def test_what_is_measured_is_in_the_outcome(tmp_path: Path) -> None:
     (case,) = expand(load(Path(__file__).parent / "measured.yaml"))
     chosen = plan(case, kernel_parameters)
     outcome = run(chosen, obtain(chosen, default_store()), tmp_path / "run")
-    text = report.render(outcome, chosen)
+    text = report.render(outcome)
     assert outcome.verdict is Verdict.PASS, text
     assert [(n.name, n.unit, n.rounds, n.generation) for n in outcome.numbers] == [
         ("refusal", "s", (), 0),
@@ -47,4 +47,4 @@ def test_what_is_measured_is_in_the_outcome(tmp_path: Path) -> None:
 def test_passes(case: Case, tmp_path: Path) -> None:
     chosen = plan(case, kernel_parameters)
     outcome = run(chosen, obtain(chosen, default_store()), tmp_path / "run")
-    assert outcome.verdict is Verdict.PASS, report.render(outcome, chosen)
+    assert outcome.verdict is Verdict.PASS, report.render(outcome)

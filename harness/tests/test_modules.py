@@ -40,7 +40,7 @@ def test_init_loads_what_the_command_line_says(artifacts: Artifacts, tmp_path: P
     chosen = bare_plan(None)
     chosen = replace(chosen, cmdline=f"{chosen.cmdline} guest.modules={named}")
     outcome = run(chosen, artifacts, tmp_path / "run")
-    text = report.render(outcome, chosen)
+    text = report.render(outcome)
     assert outcome.verdict is Verdict.ERROR, text
     assert "module none did not load" in text
     console = (tmp_path / "run/console.0.log").read_text().splitlines()

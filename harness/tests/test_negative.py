@@ -56,7 +56,7 @@ def test_turns_red(case: Case, artifacts: Artifacts, tmp_path: Path) -> None:
     oracles, words = EXPECTED[case.scenario.source.stem]
     chosen = plan(case, kernel_parameters)
     outcome = run(chosen, artifacts, tmp_path / "run")
-    text = report.render(outcome, chosen)
+    text = report.render(outcome)
     assert outcome.verdict is Verdict.FAIL, text
     assert {finding.oracle for finding in outcome.findings} == oracles, text
     assert words in text
@@ -68,14 +68,14 @@ def test_the_same_without_the_fault_passes(artifacts: Artifacts, tmp_path: Path)
     chosen = plan(case, kernel_parameters)
     healthy = replace(chosen, steps=tuple(s for s in chosen.steps if not isinstance(s.action, Ssh)))
     outcome = run(healthy, artifacts, tmp_path / "run")
-    assert outcome.verdict is Verdict.PASS, report.render(outcome, healthy)
+    assert outcome.verdict is Verdict.PASS, report.render(outcome)
 
 
 # -- could not test: never a FAIL, never a PASS
 
 
 def could_not(outcome: Outcome, chosen: Plan, words: str) -> None:
-    text = report.render(outcome, chosen)
+    text = report.render(outcome)
     assert outcome.verdict is Verdict.ERROR, text
     assert words in text
     assert "Traceback" not in text
@@ -160,7 +160,7 @@ def test_a_mistake_of_ours_is_an_error(
     chosen = bare_plan(None)
     outcome = run(chosen, artifacts, tmp_path / "run")
     assert outcome.verdict is Verdict.ERROR
-    assert "a mistake in the harness itself: ZeroDivisionError" in report.render(outcome, chosen)
+    assert "a mistake in the harness itself: ZeroDivisionError" in report.render(outcome)
 
 
 def test_a_run_never_mixes_with_another(artifacts: Artifacts, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pytest collects scenarios: passes, failures and errors in it, its JUnit file, and several workers."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 
 from harness.artifacts import Artifacts
 from harness.build.store import default_store
+from harness.digest import read
+from harness.result import Verdict
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +57,15 @@ def test_a_pass_records_its_blackout_and_run_directory(artifacts: Artifacts, pro
     assert sorted(path.name for path in (project / "runs").iterdir()) == [
         "quickstart[fdbox]",
         "quickstart[luo]",
+        "results.jsonl",
     ]
+    assert "harness report " in output
+    digest = read(project / "runs")
+    assert {outcome.case: outcome.verdict for outcome in digest.outcomes} == {
+        "quickstart[fdbox]": Verdict.PASS,
+        "quickstart[luo]": Verdict.PASS,
+    }
+    assert all((path / "timeline.svg").is_file() for path in (project / "runs").glob("quickstart*"))
 
 
 def test_without_a_folder_for_runs_all_workers_use_one_in_the_store(
@@ -177,3 +188,58 @@ def test_a_scenario_with_its_own_kernel_is_skipped_for_another(project: Path) ->
     assert status == 0, output
     assert "a kernel of its own: 7.3.4 would not be tested" in output
     assert len(junit.findall(".//skipped")) == 1
+    (outcome,) = read(project / "runs").outcomes
+    assert outcome.verdict is Verdict.SKIP
+    assert "would not be tested" in outcome.findings[0].seen
+
+
+def test_what_an_interrupted_session_did_not_come_to_is_an_error(project: Path) -> None:
+    for name in ("a", "b", "c"):
+        text = "summary: s\nkernel: 7.2.12\nsteps: [{create_box: a}]\n"
+        (project / "scenarios" / f"{name}.yaml").write_text(text)
+    stop = "def pytest_runtest_setup(item):\n    if item.path.stem == 'b': raise KeyboardInterrupt\n"
+    with (project / "conftest.py").open("a") as conftest:
+        conftest.write(f"\n{stop}")
+    status, output, _ = pytest_in(project, "--kernel", "7.3.4")
+    assert status == 2, output
+    assert "harness report " in output
+    digest = read(project / "runs")
+    seen = {outcome.case: (str(outcome.verdict), outcome.findings[0].what) for outcome in digest.outcomes}
+    assert seen["a[fdbox]"][0] == "SKIP"
+    assert seen["b[fdbox]"] == seen["c[fdbox]"] == ("ERROR", "did not finish")
+
+
+def test_several_workers_write_one_file_of_results(project: Path) -> None:
+    for n in range(20):
+        text = "summary: s\nkernel: 7.2.12\nsteps: [{create_box: a}]\n"
+        (project / "scenarios" / f"s{n}.yaml").write_text(text)
+    status, output, _ = pytest_in(project, "--kernel", "7.3.4", "-n", "2")
+    assert status == 0, output
+    lines = [json.loads(line) for line in (project / "runs" / "results.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines[:21]] == ["session", *["planned"] * 20]
+    assert sorted(line["case"] for line in lines[21:]) == sorted(f"s{n}[fdbox]" for n in range(20))
+
+
+def test_a_worker_that_is_killed_leaves_a_case_that_did_not_finish(project: Path) -> None:
+    for name in ("a", "b"):
+        text = "summary: s\nkernel: 7.2.12\nsteps: [{create_box: a}]\n"
+        (project / "scenarios" / f"{name}.yaml").write_text(text)
+    kill = "os.kill(os.getpid(), signal.SIGKILL)"
+    with (project / "conftest.py").open("a") as conftest:
+        conftest.write(
+            f"\nimport os, signal\ndef pytest_runtest_setup(item):\n    if item.path.stem == 'a': {kill}\n"
+        )
+    status, output, _ = pytest_in(project, "--kernel", "7.3.4", "-n", "1")
+    assert status == 1, output
+    digest = read(project / "runs")
+    assert [(str(o.verdict), o.findings[0].what) for o in digest.outcomes] == [
+        ("ERROR", "did not finish"),
+        ("SKIP", "it has a kernel of its own"),
+    ]
+
+
+def test_collecting_alone_writes_nothing(project: Path) -> None:
+    shutil.copy(ROOT / "scenarios/quickstart.yaml", project / "scenarios")
+    status, output = collect(project, "--runs=runs")
+    assert status == 0, output
+    assert not list((project / "runs").iterdir())

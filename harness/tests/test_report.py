@@ -7,38 +7,30 @@ from pathlib import Path
 import pytest
 
 from harness.load import load_text
-from harness.plan import Plan, expand, plan
-from harness.report import describe_step, render
-from harness.result import Blame, Finding, Mark, Oracle, Outcome, Proof, Verdict, judge
+from harness.plan import expand, plan
+from harness.report import render
+from harness.result import Blame, Finding, Oracle, Outcome, Proof, Verdict, judge
+from harness.runner import placed
 from harness.scenario import Xfail
+from harness.timeline import marks, updates
+from harness.wording import describe_step
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
-SCENARIO = """\
-summary: one memfd in a sealed box
-steps:
-  - create_box: vm0
-  - open: {fd: ram, size: 16M, fill: {seed: 7}}
-  - put: {box: vm0, fd: ram}
-  - seal: vm0
-  - kexec:
-  - unseal: vm0
-  - get: {box: vm0, fd: ram}
-  - verify: ram
-"""
-TIMELINE = (
-    Mark("power-on", 0, 0.1),
-    Mark("jump ordered", 0, 2.0),
-    Mark("old kernel ends", 0, 2.05),
-    Mark("next kernel's first line", 1, 2.2),
-    Mark("user space starts", 1, 2.9),
-    Mark("ready", 1, 3.1),
-    Mark("agent answers", 1, 3.3),
+EVENTS = (
+    {"t": 0.1, "event": "power-on", "generation": 0},
+    {"t": 1.0, "event": "step", "step": 4, "verb": "seal"},
+    {"t": 1.021, "event": "step done", "step": 4, "verb": "seal"},
+    {"t": 1.1, "event": "step", "step": 5, "verb": "kexec"},
+    {"t": 1.4, "event": "loaded", "generation": 0},
+    {"t": 2.0, "event": "jump", "generation": 0},
+    {"t": 2.05, "event": "old kernel gone", "generation": 0},
+    {"t": 2.2, "event": "next kernel", "generation": 1},
+    {"t": 2.9, "event": "init", "generation": 1},
+    {"t": 3.0, "event": "modules", "generation": 1},
+    {"t": 3.1, "event": "ready", "generation": 1},
+    {"t": 3.3, "event": "agent", "generation": 1},
+    {"t": 3.4, "event": "step done", "step": 7, "verb": "get"},
 )
-
-
-def the_plan() -> Plan:
-    (case,) = expand(load_text(SCENARIO, Path("scenarios/quickstart.yaml")))
-    return plan(case, lambda _: ("console=ttyS0",))
 
 
 def outcome(*findings: Finding, known: tuple[str, ...] = ()) -> Outcome:
@@ -49,11 +41,15 @@ def outcome(*findings: Finding, known: tuple[str, ...] = ()) -> Outcome:
     )
     return Outcome(
         case="quickstart[fdbox]",
+        source=Path("scenarios/quickstart.yaml"),
+        summary="one memfd in a sealed box",
+        tags=("smoke",),
+        carrier="fdbox",
         verdict=judge(findings, [Xfail(("7.3",), "contents", reason) for reason in known]),
         findings=findings,
         proofs=proofs,
-        timeline=TIMELINE,
-        blackouts=(1.4,),
+        timeline=marks(EVENTS),
+        updates=updates(EVENTS),
         seconds=3.9,
         setting=(("carrier", "fdbox"), ("kernel", "7.3.4"), ("accelerator", "tcg")),
         directory=Path("/runs/1/quickstart[fdbox]"),
@@ -72,7 +68,15 @@ WARNING = Finding(
     ("[    1.0] WARNING: CPU: 0", "[    1.0] Call Trace:"),
 )
 CHANGED = Finding(
-    Oracle.CONTENTS, Blame.KERNEL, 1, 8, "the contents of 'ram' changed", "CRC-32 aa", "CRC-32 bb"
+    Oracle.CONTENTS,
+    Blame.KERNEL,
+    1,
+    8,
+    "the contents of 'ram' changed",
+    "CRC-32 aa",
+    "CRC-32 bb",
+    where="scenarios/quickstart.yaml:10:5",
+    doing="step 8: verify: {fd: ram}",
 )
 NO_SSH = Finding(
     Oracle.MACHINE,
@@ -96,7 +100,7 @@ NO_SSH = Finding(
     ],
 )
 def test_report(name: str, result: Outcome) -> None:
-    text = render(result, the_plan()) + "\n"
+    text = render(result) + "\n"
     golden = GOLDEN / f"{name}.txt"
     if os.environ.get("HARNESS_GOLDEN") == "write":
         golden.write_text(text)
@@ -131,6 +135,7 @@ def test_a_step_is_said_as_it_was_written(written: str, said: str | None) -> Non
 def test_the_round_of_a_repeat_is_said() -> None:
     text = "summary: s\nsteps:\n  - repeat: {times: 2, steps: [{create_box: vm$ROUND}]}\n"
     (case,) = expand(load_text(text, Path("x.yaml")))
-    made = plan(case, lambda _: ())
-    finding = Finding(Oracle.STEP, Blame.KERNEL, 0, 2, "what", "this", "that")
-    assert "x.yaml:3:32: step 2 (round 2): create_box: {box: vm2}" in render(outcome(finding), made)
+    finding = placed(
+        Finding(Oracle.STEP, Blame.KERNEL, 0, 2, "what", "this", "that"), plan(case, lambda _: ())
+    )
+    assert "x.yaml:3:32: step 2 (round 2): create_box: {box: vm2}" in render(outcome(finding))

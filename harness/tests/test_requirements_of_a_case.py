@@ -55,7 +55,7 @@ def test_a_module_that_a_rejected_patch_left_unbuilt(artifacts: Artifacts) -> No
 def test_a_case_is_skipped_without_a_machine(artifacts: Artifacts, tmp_path: Path) -> None:
     chosen = requiring(kernel="99.1")
     outcome = run(chosen, artifacts, tmp_path / "run")
-    text = render(outcome, chosen)
+    text = render(outcome)
     assert outcome.verdict is Verdict.SKIP, text
     assert "requires a kernel not older than 99.1" in text
     assert not (tmp_path / "run/console.log").exists()

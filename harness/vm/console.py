@@ -15,6 +15,7 @@ PANIC = "Kernel panic - not syncing"
 # The agent says so when reboot(2) comes back: guests/agent/kexec.c.
 JUMP_REFUSED = "fdbox-guest: kexec failed: "
 INIT = "fdbox-guest: init"
+MODULES = "fdbox-guest: modules"
 READY = "fdbox-guest: ready"
 
 

@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.events import Events
 from harness.kinds import UNPRIVILEGED
 from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
-from harness.vm.console import INIT, JUMP, JUMP_REFUSED, READY, Console
+from harness.vm.console import INIT, JUMP, JUMP_REFUSED, MODULES, READY, Console
 from harness.vm.monitor import Monitor, MonitorError
 from harness.vm.qemu import SCRIPT_NAME, Hardware, argv, script
 from harness.vm.shell import Result, Shell, ShellError, dial_until
@@ -185,7 +185,7 @@ class Machine:
     def _arrive(self, generation: int) -> dict[str, Any]:
         self.generation = generation
         limit = Deadline(self._limits.boot)
-        for marker, event in ((INIT, "init"), (READY, "ready")):
+        for marker, event in ((INIT, "init"), (MODULES, "modules"), (READY, "ready")):
             if not limit.wait(functools.partial(self._seen, marker, generation), self.watch):
                 text = f"not ready {limit.seconds:.0f} s after its start: '{marker}' is not on the console"
                 raise self._lost(Loss.HANG, text, f"'{marker}' on the console")
