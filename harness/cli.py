@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from harness import artifacts, authoring, bench, report
+from harness import artifacts, authoring, bench, publish, report
 from harness.build.kernel import obtain_kernel
 from harness.build.spec import kernel_names
 from harness.build.store import Store, default_store
@@ -101,6 +101,13 @@ def parser() -> Parser:
     )
     one.add_argument("-n", "--runs", type=int, default=5, help="runs of each case (default: %(default)s)")
     one.set_defaults(handler=bench_command)
+    one = commands.add_parser("report", help="the results of a run folder for people, CI and other tools")
+    one.add_argument("results", type=Path, metavar="DIR", help="a run folder, or its results.jsonl")
+    one.add_argument(
+        "--format", choices=publish.FORMATS, default="terminal", help="docs/reports.md (default: %(default)s)"
+    )
+    one.add_argument("-o", "--output", type=Path, metavar="FILE", help="instead of standard output")
+    one.set_defaults(handler=report_command)
     one = commands.add_parser("clean", help="remove from the store what was not used for some days")
     one.add_argument(
         "--days", type=days, default=CLEAN_DAYS, metavar="N", help="unused for so long (default: %(default)s)"
@@ -243,6 +250,12 @@ def _print(console: Output, outcome: Outcome, brief: bool) -> None:
         return
     console.print("\n".join(rest), markup=False)
     console.print()
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """harness report: 0 when there is one, whatever it says."""
+    publish.publish(options.results, options.format, options.output)
+    return 0
 
 
 def check_command(options: argparse.Namespace) -> int:

@@ -63,7 +63,9 @@ def test_every_command_of_the_readme_is_understood() -> None:
         parser().parse_args(shlex.split(command)[1:])
 
 
-@pytest.mark.parametrize("command", ["run", "check", "plan", "build", "bench", "shell", "clean", "schema"])
+@pytest.mark.parametrize(
+    "command", ["run", "check", "plan", "build", "bench", "shell", "report", "clean", "schema"]
+)
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
@@ -82,6 +84,7 @@ def test_the_help_has_every_command_and_the_exit_codes(capsys: pytest.CaptureFix
         "build",
         "bench",
         "shell",
+        "report",
         "clean",
         "schema",
         "125 could not test",
