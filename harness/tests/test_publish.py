@@ -2,6 +2,8 @@
 """`harness report`: each format of a results.jsonl, into a file or a pipe; what cannot be is a sentence."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -9,13 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from harness import markdown
 from harness.cli import main
 from harness.publish import FORMATS
 from harness.result import Verdict
 from harness.tests import ktap_checker
 from harness.tests.outcomes import NASTY_CASE, ONE_OF_EACH, PASSED, written
+from harness.timeline import AFTER, BEFORE, CHECKS, LOAD, LOST, OTHER, PARTS
 
 ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reports.md").read_text()
+# What the page tells people to type.
+COMMANDS = [
+    line.strip().removeprefix("- ").split("  #")[0].strip()
+    for line in PAGE.splitlines()
+    if re.match(r"\s+(- )?harness ", line)
+]
 
 
 @pytest.fixture
@@ -93,5 +104,25 @@ def test_a_pipe_that_nobody_reads_is_an_interruption(folder: Path) -> None:
     assert done.stderr == ""
 
 
-def test_verdicts_all_have_words() -> None:
-    assert {outcome.verdict for outcome in ONE_OF_EACH} == set(Verdict)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("harness report")])
+def test_a_command_of_the_page(command: str, folder: Path) -> None:
+    words = command.replace("DIR", ".").replace(" runs ", " . ")
+    line = f'harness() {{ {sys.executable} -m harness "$@"; }}; {words}'
+    environment = {**os.environ, "GITHUB_STEP_SUMMARY": "summary", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    made = [path for path in folder.iterdir() if path.name != "results.jsonl"]
+    assert done.stdout or made[0].stat().st_size
+
+
+def test_the_page_has_every_format_verdict_and_part() -> None:
+    formats = {word for c in COMMANDS for word in re.findall(r"--format (\w+)", c)}
+    assert formats | {"terminal"} == set(FORMATS)
+    rows = {line.split("|")[1].strip() for line in PAGE.splitlines() if line.startswith("| ")}
+    assert set(Verdict) <= rows
+    parts = {*PARTS.values(), *BEFORE, *AFTER, LOAD, CHECKS, OTHER, LOST}
+    assert {f"`{name}`" for name in parts} <= rows
+    assert parts == {*markdown.BEFORE, *(name for names in markdown.COLUMNS.values() for name in names)}
+    assert {f"`{kind}`" for kind in ("session", "planned", "started", "result")} <= rows
