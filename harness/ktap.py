@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.digest import Digest, count_text, is_green
 from harness.plaintext import clean, one_line, short, unique
-from harness.report import finding_lines, reason
+from harness.report import finding_lines, measured, reason
 from harness.result import Outcome, Verdict
 
 INDENT = "  "
@@ -65,6 +65,7 @@ def _diagnostics(outcome: Outcome) -> list[str]:
     if len(lines) > LINES_MAX:
         lines[LINES_MAX:] = [f"| ... {len(lines) - LINES_MAX} more lines, see {outcome.directory}"]
     lines += [f"blackout {seconds:.3f} s" for seconds in outcome.blackouts]
+    lines += [f"measured {measured(number)}" for number in outcome.numbers]
     if outcome.directory and not is_green(outcome.verdict):
         lines.append(f"logs {outcome.directory}")
     return lines

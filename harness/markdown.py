@@ -11,7 +11,7 @@ from harness import drawing
 from harness.digest import Digest, count_text
 from harness.plaintext import clean, cut, one_line, short
 from harness.progress import duration
-from harness.report import finding_lines, reason
+from harness.report import finding_lines, measured, reason
 from harness.result import Outcome, Update, Verdict
 from harness.timeline import LOST, by_name, milliseconds
 
@@ -57,10 +57,12 @@ def render(digest: Digest) -> str:
     page += section("Not always the same", flaky, 0.05, _head("case", "verdicts"))
     for title, verdict in (("Known bugs", Verdict.XFAIL), ("Skipped", Verdict.SKIP)):
         rows = (_row(one.case, reason(one)) for one in digest.of(verdict))
-        page += section(title, rows, 0.05, _head("case", "reason"))
+        page += section(title, rows, 0.04, _head("case", "reason"))
     names = ("case", "live update", *BEFORE.values(), "blackout", *COLUMNS)
     rows = (_blackout(one, update) for one in digest.outcomes for update in one.updates)
     page += section("Live updates, in seconds", rows, 0.12, _head(*names))
+    rows = (_row(one.case, measured(number)) for one in digest.outcomes for number in one.numbers)
+    page += section("Measured", rows, 0.05, _head("case", "number"))
     slowest = sorted(digest.outcomes, key=lambda one: one.seconds, reverse=True)[:SLOWEST]
     rows = (_row(one.case, duration(one.seconds)) for one in slowest)
     page += section("Slowest", rows, 0.02, _head("case", "time"))

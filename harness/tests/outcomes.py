@@ -6,7 +6,19 @@ from pathlib import Path
 
 from harness.digest import Digest, digest
 from harness.journal import Journal
-from harness.result import Blame, Finding, Mark, Oracle, Outcome, Part, Proof, Subject, Update, Verdict
+from harness.result import (
+    Blame,
+    Finding,
+    Mark,
+    Number,
+    Oracle,
+    Outcome,
+    Part,
+    Proof,
+    Subject,
+    Update,
+    Verdict,
+)
 
 UPDATE = Update(
     1,
@@ -36,6 +48,7 @@ PASSED = Outcome(
     seconds=3.9,
     setting=(("carrier", "fdbox"), ("kernel", "7.3.4"), ("accelerator", "tcg")),
     directory=Path("/runs/1/memfd/holes[fdbox]"),
+    numbers=(Number("time to seal", 0.0123, "s", 0, 4, (2,)), Number("free", 4096, "bytes", 1, 9)),
 )
 # Everything that means something in one of the formats, and what means nothing anywhere.
 NASTY = "a#b [x] <i>&\"'|`*_\\ \x1b[31m\x00\ud800 \u202e]]>\r\n1..5\nok 1 - no\nnot ok 2 # SKIP\n@all ```"

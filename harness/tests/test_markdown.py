@@ -49,12 +49,13 @@ def test_one_of_each() -> None:
         "Known bugs",
         "Skipped",
         "Live updates, in seconds",
+        "Measured",
         "Slowest",
     ]
 
 
 def test_when_all_is_well_it_is_short() -> None:
-    assert titles(rendered(digest_of(PASSED))) == ["Live updates, in seconds", "Slowest"]
+    assert titles(rendered(digest_of(PASSED))) == ["Live updates, in seconds", "Measured", "Slowest"]
 
 
 def test_nothing_at_all() -> None:
@@ -92,7 +93,7 @@ def test_the_largest_run_is_cut_to_a_page() -> None:
         for verdict in Verdict
     ]
     page = rendered(digest_of(*cases))
-    assert len(titles(page)) == 7
+    assert len(titles(page)) == 8
     left_out = [int(number) for number in re.findall(r"^\*(\d+) more are left out", page, re.MULTILINE)]
     shown = page.count("<details><summary>FAIL")
     assert shown + left_out[0] == 2000
