@@ -58,7 +58,7 @@ def updates(entries: Sequence[Entry]) -> tuple[Update, ...]:
     """
     jumps = [index for index, entry in enumerate(entries) if entry["event"] == "jump"]
     found, done = [], 0
-    for index, following in zip(jumps, [*jumps[1:], len(entries)], strict=True):
+    for index, following in zip(jumps, [*jumps, len(entries)][1:], strict=True):
         after = entries[index:following]
         if any(entry["event"] == "step refused" and entry["verb"] == "kexec" for entry in after):
             continue

@@ -58,6 +58,11 @@ def test_an_fd_that_never_comes_back_ends_no_blackout(event: str) -> None:
     assert blackouts([*JUMP, done(2.6, "unseal"), entry(2.7, event)]) == []
 
 
+@pytest.mark.parametrize("entries", [[], [entry(0.1, "power-on"), entry(9.0, "lost")]])
+def test_a_run_without_a_jump_has_no_live_update(entries: list[dict[str, object]]) -> None:
+    assert updates(entries) == ()
+
+
 def test_a_jump_that_is_refused_is_no_live_update() -> None:
     refused = [entry(1.0, "jump"), entry(1.1, "step refused", step=1, verb="kexec")]
     later = [{**e, "t": float(str(e["t"])) + 10} for e in [*JUMP, GET]]
