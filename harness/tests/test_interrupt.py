@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts import Artifacts
+from harness.digest import read
 from harness.result import EXIT_INTERRUPTED
 
 QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
@@ -62,6 +63,13 @@ def nothing_left(runs: Path) -> None:
     assert not [path for path in runs.rglob("*") if path.is_socket() or path.name.startswith("memory.")]
 
 
+def did_not_end(runs: Path) -> set[str]:
+    """What the results say of the cases that never came to an end; none of them is missing."""
+    outcomes = read(runs).outcomes
+    assert sorted(outcome.case for outcome in outcomes) == ["quickstart[fdbox]", "quickstart[luo]"]
+    return {finding.what for outcome in outcomes for finding in outcome.findings}
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c(moment: str, run: subprocess.Popen[str], tmp_path: Path) -> None:
     wait_for(moment, tmp_path / "runs")
@@ -71,6 +79,7 @@ def test_ctrl_c(moment: str, run: subprocess.Popen[str], tmp_path: Path) -> None
     if moment != "verdict":  # with the verdict out there may be nothing left to interrupt
         assert run.returncode == EXIT_INTERRUPTED, output
         assert "interrupted" in output
+        assert did_not_end(tmp_path / "runs") <= {"the run was interrupted", "did not finish"}
     assert "Traceback" not in output
 
 
@@ -80,6 +89,7 @@ def test_only_the_parent_is_ended(number: signal.Signals, run: subprocess.Popen[
     run.send_signal(number)
     run.communicate(timeout=30)
     nothing_left(tmp_path / "runs")
+    assert did_not_end(tmp_path / "runs") <= {"the run was interrupted", "did not finish"}
 
 
 def test_a_worker_that_is_killed_is_an_error_of_ours(run: subprocess.Popen[str], tmp_path: Path) -> None:
@@ -89,4 +99,5 @@ def test_a_worker_that_is_killed_is_an_error_of_ours(run: subprocess.Popen[str],
     output, _ = run.communicate(timeout=60)
     assert run.returncode == 125, output
     assert "the process that ran this case died" in output
+    assert any("the process that ran this case died" in what for what in did_not_end(tmp_path / "runs"))
     nothing_left(tmp_path / "runs")

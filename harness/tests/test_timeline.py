@@ -102,7 +102,7 @@ def adds_up(parts: tuple[Part, ...]) -> None:
     [
         ("quickstart-fdbox", 1),
         ("quickstart-luo", 1),
-        ("prepare", 1),
+        ("many-steps", 1),
         ("three-updates", 3),
         ("panic-after", 1),
         ("jump-refused", 0),
