@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """results.jsonl: what is written comes back, and nothing that was planned is missing."""
 
+import fcntl
 import json
 import multiprocessing
 import os
 import signal
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -122,7 +124,8 @@ def test_several_sessions_in_one_folder(tmp_path: Path) -> None:
     assert verdicts(read(tmp_path)) == {"a": "ERROR", "b": "ERROR"}
 
 
-def write(folder: Path, number: int, count: int) -> None:
+def write(folder: Path, number: int, count: int, together: Barrier) -> None:
+    together.wait()
     journal = Journal(folder, "one")
     journal.begin(["test"], [subject_of(a_case(Verdict.PASS, f"{n}")) for n in range(8 * count)])
     for n in range(count):
@@ -131,15 +134,30 @@ def write(folder: Path, number: int, count: int) -> None:
 
 def test_many_write_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=write, args=(tmp_path, number, 25)) for number in range(8)]
+    together = context.Barrier(8)
+    processes = [context.Process(target=write, args=(tmp_path, number, 25, together)) for number in range(8)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
     digest = read(tmp_path)
     assert not digest.notes
+    assert (tmp_path / "results.jsonl").read_text().count('{"kind": "session"') == 1
     assert len(digest.outcomes) == 200
     assert digest.verdict is Verdict.PASS
+
+
+def test_a_line_is_written_under_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written_under = []
+
+    def look(file: int, lines: object) -> None:
+        with (tmp_path / "results.jsonl").open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        written_under.append(lines)
+
+    monkeypatch.setattr("harness.journal._append", look)
+    the_journal(tmp_path, "a").started("a", tmp_path)
+    assert len(written_under) == 2
 
 
 def write_for_ever(folder: Path) -> None:
