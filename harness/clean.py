@@ -17,6 +17,7 @@ from pathlib import Path
 from harness.build.guest import obtain_guest
 from harness.build.kernel import obtain_kernel
 from harness.build.kmod import obtain_modules
+from harness.build.selftests import obtain_selftests
 from harness.build.spec import TREE, kernel_names
 from harness.build.store import Store, remove
 from harness.errors import HarnessError
@@ -25,7 +26,7 @@ DAY = 86400.0
 # harness/bootstrap.py writes it.
 VENV_STAMP = "fdbox-harness.json"
 # What is built again when it is missing.
-KINDS = ("agent", "guest", "kernel", "modules", "source")
+KINDS = ("agent", "guest", "headers", "kernel", "modules", "selftests", "source")
 
 
 class NotThereError(HarnessError):
@@ -62,7 +63,9 @@ def named(store: Store) -> set[Path]:
     for name in kernel_names():
         with contextlib.suppress(HarnessError):
             kernel = obtain_kernel(asking, name)
-            obtain_guest(asking, [(kernel, obtain_modules(asking, kernel))])
+            built = [(kernel, obtain_modules(asking, kernel))]
+            obtain_guest(asking, built)
+            obtain_guest(asking, built, {kernel.release: obtain_selftests(asking, kernel)})
     return asking.asked
 
 

@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from harness import proc
 from harness.build.image import Extra, Image, listing, load_image, staged
 from harness.build.kernel import Kernel
 from harness.build.kmod import Modules
+from harness.build.selftests import Selftests
 from harness.build.store import Store
 from harness.errors import HarnessError
 from harness.progress import stage
@@ -22,6 +24,8 @@ DESCRIPTION = ROOT / "guests" / "default.yaml"
 AGENT_SOURCE = ROOT / "guests" / "agent"
 FDBOX_HEADER = ROOT / "kmod" / "include" / "uapi" / "fdbox.h"
 MUSL_LIBRARY = Path("/usr/lib/x86_64-linux-musl/libc.a")
+# Where the programs of the kernels' own tests are in the guest, in a folder for each release.
+PROGRAMS = "/lib/selftests"
 KEY_INPUTS = {"type": "ed25519", "made by": "dropbearkey"}
 
 
@@ -48,8 +52,14 @@ class _Keys:
     host_public: str
 
 
-def obtain_guest(store: Store, kernels: Sequence[tuple[Kernel, Modules]]) -> Guest:
+def obtain_guest(
+    store: Store,
+    kernels: Sequence[tuple[Kernel, Modules]],
+    selftests: Mapping[str, Selftests] = MappingProxyType({}),
+) -> Guest:
     """The guest image with the modules of these kernels, built unless the store has it.
+
+    selftests: the kernels' own tests, by release; only images for cases that run them have them.
 
     Raises HarnessError when a program or library of the build host is missing, or a source does not build.
     """
@@ -68,11 +78,14 @@ def obtain_guest(store: Store, kernels: Sequence[tuple[Kernel, Modules]]) -> Gue
         "modules": "\n".join(f"{release} {found.key}" for release, found in sorted(modules.items())),
         "archiver": _digest([archiver]),
     }
+    if selftests:
+        inputs["selftests"] = "\n".join(f"{release} {found.key}" for release, found in selftests.items())
 
     def make(folder: Path) -> None:
         with stage("guest image"), tempfile.TemporaryDirectory(dir=folder) as name:
             work = Path(name)
             extra = _stage_extra(work, libraries, modules, image.load)
+            extra += _stage_selftests(work, selftests)
             _stage_files(work, image, {"agent": agent / "agent", "host_key": keys.host}, keys.client_public)
             _archive(work, listing(image, extra), archiver, folder / "initramfs.cpio")
 
@@ -224,6 +237,18 @@ def _stage_extra(
         extra.append(Extra(path=f"{folder}/modules.load"))
         names = [name for name in load if name in found.names]
         (work / staged(extra[-1].path)).write_text(" ".join(names) + "\n")
+    return extra
+
+
+def _stage_selftests(work: Path, selftests: Mapping[str, Selftests]) -> list[Extra]:
+    """Put the kernels' own tests there: modules beside ours, programs in a folder of each release."""
+    extra: list[Extra] = []
+    for release, found in selftests.items():
+        placed = [(f"/lib/modules/{release}", file, "644") for file in found.modules]
+        placed += [(f"{PROGRAMS}/{release}", file, "755") for file in found.programs]
+        for folder, file, mode in placed:
+            extra.append(Extra(f"{folder}/{file.name}", mode))
+            (work / staged(extra[-1].path)).symlink_to(file.absolute())
     return extra
 
 
