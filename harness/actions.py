@@ -12,6 +12,7 @@ from harness.diagnostic import Where
 from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
 from harness.scalars import (
     OK,
+    PROGRAM,
     BoxName,
     FdName,
     ModuleChange,
@@ -128,6 +129,33 @@ class Ssh(Strictly):
     ] = None
     stderr: Annotated[
         Output | None, ShortOutput, Field(description="What its standard error must be, in the same words.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Selftest(Strictly):
+    """Run a program of the kernel's own tests, tools/testing/selftests/liveupdate of the kernel that runs."""
+
+    program: Annotated[
+        str,
+        Field(
+            pattern=PROGRAM,
+            description="Name of the program; a kernel whose tree does not have it is skipped.",
+        ),
+    ]
+    case: Annotated[
+        Text | None,
+        Field(description="Only this case of it; a kernel whose program does not have it is skipped."),
+    ] = None
+    stage: Annotated[
+        Whole | None,
+        Field(ge=1, description="Which stage, of a test that goes on after a kexec; it needs `says`."),
+    ] = None
+    says: Annotated[
+        Text | None,
+        Field(
+            description="What it prints when all is well, of a program without a plan and results of its own."
+        ),
     ] = None
 
 
@@ -254,6 +282,7 @@ Action = (
     | Verify
     | Close
     | Ssh
+    | Selftest
     | Qmp
     | Damage
     | Memory

@@ -2,13 +2,15 @@
 """What a plan runs on, built or taken from the store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import modules
+from harness.actions import Load, Selftest
 from harness.build.guest import Guest, obtain_guest
 from harness.build.kernel import Kernel, obtain_kernel
 from harness.build.kmod import obtain_modules
+from harness.build.selftests import MODULES, Selftests, obtain_selftests
 from harness.build.spec import kernel_parameters, smallest_machine
 from harness.build.store import Store
 from harness.errors import UsageError
@@ -29,6 +31,13 @@ class Artifacts:
     accel: Accel
     # The user's tree that stands in for the kernel without a name.
     tree: Path | None = None
+    # The kernels' own tests, by release, if the guest image has them.
+    selftests: Mapping[str, Selftests] = field(default_factory=dict)
+
+    def programs(self, kernel: str | None) -> tuple[str, ...]:
+        """Names of the programs of a kernel's own tests."""
+        found = self.selftests.get(self.kernels[kernel].release)
+        return tuple(program.name for program in found.programs) if found else ()
 
     def loads(self, kernel: str | None, cmdline: str) -> tuple[str, ...]:
         """The modules that init has to load on a kernel with that command line."""
@@ -53,16 +62,34 @@ def obtain(plan: Plan, store: Store, tree: Path | None = None) -> Artifacts:
     if tree and None not in names:
         raise UsageError(f"{plan.case} names its kernels, so {tree} would not be tested")
     kernels = {name: obtain_kernel(store, name, tree if name is None else None) for name in names}
-    return replace(obtain_for(store, kernels, plan.kernel), tree=tree)
+    return replace(obtain_for(store, kernels, plan.kernel, needs_selftests(plan)), tree=tree)
 
 
-def obtain_for(store: Store, kernels: Mapping[str | None, Kernel], first: str | None) -> Artifacts:
-    """What runs on these kernels: modules for each, one guest image for all; first: the one that boots."""
+def needs_selftests(plan: Plan) -> bool:
+    """Whether a plan runs tests of the kernel's own, so that the guest image has to have them."""
+    actions = [step.action for step in plan.steps]
+    named = {action.module for action in actions if isinstance(action, Load)} | {*plan.requires.modules}
+    for line in (plan.cmdline, *(jump.cmdline for jump in plan.jumps)):
+        named |= {*modules.loaded((), line)}
+    return not named.isdisjoint(MODULES) or any(isinstance(action, Selftest) for action in actions)
+
+
+def obtain_for(
+    store: Store, kernels: Mapping[str | None, Kernel], first: str | None, selftests: bool = False
+) -> Artifacts:
+    """What runs on these kernels: modules for each, one guest image for all; first: the one that boots.
+
+    selftests: with the kernels' own tests in the image.
+    """
     built = {name: obtain_modules(store, kernel) for name, kernel in kernels.items()}
     distinct = {kernel.key: (kernel, built[name]) for name, kernel in kernels.items()}
-    guest = obtain_guest(store, list(distinct.values()))
-    names = {name: built[name].names for name in kernels}
-    return Artifacts(kernels, names, guest, choose(store, kernels[first], guest))
+    tests = {k.release: obtain_selftests(store, k) for k, _ in distinct.values()} if selftests else {}
+    guest = obtain_guest(store, list(distinct.values()), tests)
+    names = {
+        name: built[name].names + (tests[kernel.release].module_names if tests else ())
+        for name, kernel in kernels.items()
+    }
+    return Artifacts(kernels, names, guest, choose(store, kernels[first], guest), selftests=tests)
 
 
 def bare_plan(kernel: str | None) -> Plan:

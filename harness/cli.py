@@ -199,11 +199,11 @@ def run_command(options: argparse.Namespace) -> int:
     if options.out:
         check_writable(options.out)
     # Looked up once for all cases on the same kernels.
-    apart = {_kernels(one): one for one in todo}
-    made = {names: artifacts.obtain(one, store, options.tree) for names, one in apart.items()}
+    apart = {_needs(one): one for one in todo}
+    made = {needs: artifacts.obtain(one, store, options.tree) for needs, one in apart.items()}
     journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
     journal.begin(sys.argv, map(subject, todo))
-    jobs = [Job(one, made[_kernels(one)], folder / one.case, journal) for one in todo]
+    jobs = [Job(one, made[_needs(one)], folder / one.case, journal) for one in todo]
     console = Output(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
@@ -221,8 +221,9 @@ def run_command(options: argparse.Namespace) -> int:
     return exit_code(verdicts)
 
 
-def _kernels(one: Plan) -> tuple[str | None, ...]:
-    return (one.kernel, *one.next_kernels)
+def _needs(one: Plan) -> tuple[object, ...]:
+    """What tells the artifacts of one plan from those of another."""
+    return (artifacts.needs_selftests(one), one.kernel, *one.next_kernels)
 
 
 def run_folder(store: Store, what: str) -> Path:

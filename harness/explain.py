@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from harness.diagnostic import guess, nearest
 from harness.releases import RANGE, VERSION
-from harness.scalars import FD_NAME, MODULE_CHANGE, TAG, VARIABLE
+from harness.scalars import FD_NAME, MODULE_CHANGE, PROGRAM, TAG, VARIABLE
 from harness.scenario import Modifiers
 
 # What a name must look like, in words.
@@ -18,6 +18,7 @@ PATTERNS: Mapping[str, str] = {
     FD_NAME: "no name of an fd: letters, digits, '_', '-', '.', at most 64, the first no '-' or '.'",
     MODULE_CHANGE: "no name of a module: letters, digits, '_' and '-'; a '-' in front leaves one out",
     VARIABLE: "no name of a variable: capital letters, digits and '_'",
+    PROGRAM: "no name of a program: letters, digits, '_', '-', '.', the first no '-' or '.'",
     VERSION: "no version: numbers with dots, such as '7.3'",
     RANGE: "no range of kernels: '7.3.4', '7.3' (all of it), '>=7.2', '<7.4' or '>=7.2 <7.4'",
     TAG: "no tag: small letters, digits, '_' and '-'",

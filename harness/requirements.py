@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.actions import Selftest
 from harness.artifacts import Artifacts
 from harness.build.kernel import Kernel
 from harness.contents import size
@@ -25,6 +26,9 @@ def unmet(plan: Plan, artifacts: Artifacts, meminfo: Path = Path("/proc/meminfo"
         for module in requires.modules:
             if module not in modules:
                 yield f"the module {module}", f"the guest image has none for {kernel.release}"
+        for program in dict.fromkeys(selftests(plan)):
+            if program not in artifacts.programs(name):
+                yield f"the selftest {program}", f"the tree of {kernel.release} has {has(artifacts, name)}"
         lacking = [option for option in requires.config if not has_option(kernel, option)]
         if lacking:
             yield f"a kernel with {', '.join(lacking)}", f"{kernel.release} is configured without"
@@ -33,6 +37,16 @@ def unmet(plan: Plan, artifacts: Artifacts, meminfo: Path = Path("/proc/meminfo"
     free = int(re.findall(r"MemAvailable: +([0-9]+) kB", meminfo.read_text())[0]) << 10
     if requires.memory is not None and free < requires.memory:
         yield f"{size(requires.memory)} of free memory on the host", f"{free >> 20} MiB"
+
+
+def selftests(plan: Plan) -> Iterator[str]:
+    """The programs of the kernel's own tests that a plan runs."""
+    return (step.action.program for step in plan.steps if isinstance(step.action, Selftest))
+
+
+def has(artifacts: Artifacts, kernel: str | None) -> str:
+    """The programs of the kernel's own tests that there are."""
+    return ", ".join(artifacts.programs(kernel)) or "none"
 
 
 def unbuilt(plan: Plan, kernel: Kernel, modules: tuple[str, ...]) -> Iterator[Unmet]:

@@ -42,6 +42,8 @@ class Oracle(StrEnum):
     """What judged: design names in the order of their weight."""
 
     STEP = "step"
+    # The kernel's own tests.
+    SELFTEST = "selftest"
     CONTENTS = "contents"
     FIDELITY = "fidelity"
     OUTSIDE = "outside"

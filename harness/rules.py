@@ -18,6 +18,7 @@ from harness.actions import (
     Memory,
     Parallel,
     Qmp,
+    Selftest,
     Ssh,
     Step,
     Unload,
@@ -110,6 +111,8 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
         case Qmp(error=error, returns=returns):
             if error is not None and returns is not None:
                 yield "returns", "a command that fails returns nothing: 'returns' or 'error', not both"
+        case Selftest():
+            yield from selftest_problems(step.action)
         case Use() | Close() | End() | Load() | Unload() | Ssh() | Memory():
             pass
         case _:
@@ -140,6 +143,14 @@ def measure_problems(world: World, step: Step) -> Iterator[Problem]:
     before = world.measured.get(action.name, step.where)
     if before != step.where:
         yield "name", f"'{action.name}' is measured in line {before.line} already: use another name"
+
+
+def selftest_problems(action: Selftest) -> Iterator[Problem]:
+    """What is wrong with running a program of the kernel's own tests."""
+    if action.stage is not None and action.says is None:
+        yield "stage", "a stage has no results: 'says' must tell what it prints when all is well"
+    if action.case is not None and (action.stage, action.says) != (None, None):
+        yield "case", "a case has results of its own: leave out 'stage' and 'says'"
 
 
 def process_name(process: str | None) -> str:

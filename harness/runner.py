@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import checks, drawing, identity, requirements
-from harness.actions import Kexec, Verify
+from harness.actions import Kexec, Selftest, Verify
 from harness.artifacts import Artifacts
 from harness.calls import is_readable
 from harness.errors import HarnessError, UsageError
@@ -267,6 +267,11 @@ def missing(plan: Plan, evidence: Evidence) -> None:
         (f"{oracle} of step {number} (verify)", live_updates)
         for number, oracle in verifications(plan)
         if not evidence.proven(oracle, step=number)
+    ]
+    lacking += [
+        (f"{Oracle.SELFTEST} of step {step.number}", live_updates)
+        for step in plan.steps
+        if isinstance(step.action, Selftest) and not evidence.proven(Oracle.SELFTEST, step=step.number)
     ]
     for what, generation in lacking:
         evidence.find(

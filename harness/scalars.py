@@ -19,6 +19,7 @@ SIZE_PATTERN = r"^[0-9]+[KMG]?([+-][0-9]+[KMG]?)*$"
 SIZE_HELP = "a size is bytes, or a number with K, M or G (powers of 1024), or a sum: 4096, 16M, 2M+1"
 FD_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 MODULE_CHANGE = r"^-?[A-Za-z0-9_][A-Za-z0-9_-]*$"
+PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 VARIABLE = r"^[A-Z][A-Z0-9_]*$"
 TAG = r"^[a-z0-9][a-z0-9_-]*$"
 MEMORY_MIN, MEMORY_MAX = 256 << 20, 64 << 30

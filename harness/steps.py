@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import answers, calls, checks, damage, identity, leaks, listing, timeline
+from harness import answers, calls, checks, damage, identity, leaks, listing, selftests, timeline
 from harness.actions import (
     BLACKOUT,
     Action,
@@ -16,6 +16,7 @@ from harness.actions import (
     Memory,
     Parallel,
     Qmp,
+    Selftest,
     Ssh,
     Step,
     Verify,
@@ -125,7 +126,7 @@ class Executor:
                 return ("kexec_load", "kexec")
             case List():
                 return ("fdbox_list",)
-            case Verify() | Parallel() | End() | Ssh() | Qmp() | Damage() | Memory() | Measure():
+            case Verify() | Parallel() | End() | Ssh() | Selftest() | Qmp() | Damage() | Memory() | Measure():
                 return ()
             case _:
                 return tuple(op for op, _ in self._operations(action))
@@ -153,6 +154,8 @@ class Executor:
                 self.fds.end(process)
             case Ssh():
                 self._ssh(action)
+            case Selftest():
+                self._selftest(action, step.number)
             case Qmp():
                 self._qmp(action)
             case Memory():
@@ -255,6 +258,18 @@ class Executor:
             output = tuple((result.stdout + result.stderr).splitlines()[-15:])
             self._differ(f"the command did something else: {action.command}", differences, output)
         self.evidence.prove(Oracle.STEP, f"{action.command}: {answers.expectations(action)}")
+
+    def _selftest(self, action: Selftest, number: int) -> None:
+        result = self.machine.run(selftests.command(action))
+        (self.out / f"selftest.{number}.log").write_text(result.stdout, encoding="utf-8")
+        faults, proofs = selftests.judge(action, result)
+        for proof in proofs:
+            self.evidence.prove(Oracle.SELFTEST, proof)
+        for fault in faults:
+            said = (fault.what, fault.expected, fault.seen)
+            self.evidence.find(Oracle.SELFTEST, *said, blame=fault.blame, detail=fault.detail)
+        if faults:
+            raise StepFailedError
 
     def _differ(
         self, what: str, differences: Sequence[answers.Difference], detail: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from harness.actions import (
     Memory,
     Parallel,
     Qmp,
+    Selftest,
     Ssh,
     Unload,
     Verify,
@@ -126,6 +127,13 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "verify": Verb(Verify, "fd", everywhere(COMPARED), fds=FD, refusable=()),
         "close": Verb(Close, "fd", everywhere("close(2)"), fds=FD, refusable=()),
         "ssh": Verb(Ssh, "command", everywhere("a command over SSH"), by_process=False, refusable=()),
+        "selftest": Verb(
+            Selftest,
+            "program",
+            everywhere("a program of the kernel's own tests"),
+            by_process=False,
+            refusable=(),
+        ),
         "memory": Verb(
             Memory, "at", everywhere("/proc/meminfo, KHO's notes"), by_process=False, refusable=()
         ),

@@ -17,6 +17,7 @@ from harness.actions import (
     Memory,
     Parallel,
     Qmp,
+    Selftest,
     Ssh,
     Step,
     Unload,
@@ -150,7 +151,9 @@ def apply(world: World, step: Step) -> None:
             world.gone[fd] = f"was closed in line {line}"
         case Kexec():
             update(world, line)
-        case Use() | Verify() | Prepare() | List() | Load() | Unload() | Ssh() | Qmp() | Damage() | Memory():
+        case Use() | Verify() | Prepare() | List() | Load() | Unload():
+            pass
+        case Ssh() | Selftest() | Qmp() | Damage() | Memory():
             pass
         case _:
             assert_never(step.action)

@@ -48,6 +48,8 @@ steps:
   - finish: vm0
   - delete_box: vm0
   - ssh: {command: uname -r, status: 0, stdout: "7.2"}
+  - selftest: {program: luo_kexec_simple, stage: 2, says: TEST PASSED}
+  - selftest: {program: liveupdate, case: get_session_name}
   - qmp: {execute: qom-get, arguments: {path: /, list: [1, 2.5, null, true, {a: b}]}}
   - kexec: 7.3.4
   - measure: {name: away, of: blackout}
