@@ -33,12 +33,18 @@ class Kexec(Strictly):
     """Live update: load a kernel, jump into it, and prove that it was not a reset."""
 
     kernel: Annotated[
-        Text | None, Field(description="Name of the next kernel; the one that is running if left out.")
+        Text | None,
+        Field(
+            description="Name of the next kernel (kernel/kernels.yaml), as 7.2.12; the one that is "
+            "running if left out."
+        ),
     ] = None
     modules: Annotated[
         tuple[ModuleChange, ...],
         OneOrMore,
-        Field(description="Modules that the next generation loads too, or, with a '-', does not load."),
+        Field(
+            description="Modules that the next generation loads too, or, with a '-' in front, does not load."
+        ),
     ] = ()
 
 
@@ -62,7 +68,9 @@ class Dup(Strictly):
 
     fd: Annotated[FdName, Field(description="Name of the open fd.")]
     name: Annotated[FdName, Field(description="Name of the second one.")]
-    process: Annotated[FdName | None, Field(description="The process that gets it.")] = None
+    process: Annotated[
+        FdName | None, Field(description="The process that gets it, as in `as`; the same one if left out.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class End(Strictly):
 class Load(Strictly):
     """Load a module of the guest image."""
 
-    module: Annotated[Text, Field(description="Name of the module.")]
+    module: Annotated[Text, Field(description="Name of the module, as vfio_mock.")]
     parameters: Annotated[
         tuple[Text, ...], OneOrMore, Field(description="Parameters of the module, as NAME=VALUE.")
     ] = ()
@@ -86,7 +94,7 @@ class Load(Strictly):
 class Unload(Strictly):
     """Unload a module."""
 
-    module: Annotated[Text, Field(description="Name of the module.")]
+    module: Annotated[Text, Field(description="Name of the module, as vfio_mock.")]
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ class Ssh(Strictly):
     """Run a shell command in the guest, as root; the fds held open are at /run/fd/<name>."""
 
     command: Annotated[Text, Field(description="The command, for the guest's /bin/sh.")]
-    status: Annotated[Whole, Field(ge=0, le=255, description="Exit status that it must have.")] = 0
+    status: Annotated[Whole, Field(ge=0, le=255, description="Exit status that it must have, 0 to 255.")] = 0
     stdout: Annotated[
         Output | None,
         ShortOutput,
@@ -212,7 +220,13 @@ class Measure(Strictly):
 class Memory(Strictly):
     """Note how much memory there is, or see that it is all back."""
 
-    at: Annotated[Literal["baseline", "check"], Field(description="Note it, or compare with what was noted.")]
+    at: Annotated[
+        Literal["baseline", "check"],
+        Field(
+            description="Note it, or see that it is as it was noted: free memory, shmem, slabs, what KHO "
+            "would carry."
+        ),
+    ]
 
 
 @dataclass(frozen=True)
@@ -226,10 +240,14 @@ class Damage(Strictly):
             "`memory`, what the handler of a memfd, a device, a VM or a guest_memfd wrote."
         ),
     ]
-    field: Annotated[Text, Field(description="Field of that part (harness/blob.py): magic, name, phys[0].")]
+    field: Annotated[
+        Text, Field(description="Field of that part, as magic, name, phys[0]: see fields for damage.")
+    ]
     box: Annotated[BoxName | None, Field(description="Name of the box.")] = None
     fd: Annotated[Text | None, Field(description="Name that the fd has within the box.")] = None
-    value: Annotated[Whole | str | None, Field(description="What it is set to.")] = None
+    value: Annotated[
+        Whole | str | None, Field(description="What it is set to: a number, or text for a name.")
+    ] = None
     address: Annotated[
         Literal["scratch", "unpreserved", "beyond", "unaligned", "itself"] | None,
         Field(
@@ -250,7 +268,12 @@ class Parallel(Strictly):
 
     steps: Annotated[tuple["Step", ...], Field(description="The steps: each is one call.")]
     succeed: Annotated[
-        Whole | None, Field(ge=0, description="How many of them must succeed; whichever they are.")
+        Whole | None,
+        Field(
+            ge=0,
+            description="How many of them must succeed, whichever they are; if left out, each as its "
+            "`expect` says.",
+        ),
     ] = None
 
 

@@ -121,8 +121,7 @@ def parser() -> Parser:
         "case", nargs="?", type=Path, metavar="SCENARIO", help="play its steps first: FILE, or FILE[CARRIER]"
     )
     one.set_defaults(handler=shell_command)
-    one = commands.add_parser("schema", help="print the JSON Schema of a scenario, for editors")
-    one.set_defaults(handler=authoring.schema_command)
+    authoring.add_commands(commands)
     return top
 
 

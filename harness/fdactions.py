@@ -33,7 +33,7 @@ class Open(Strictly):
     size: Annotated[
         Size | None, Field(description="Size of the file in bytes, or with K, M, G: 4096, 16M, 2M+1.")
     ] = None
-    kind: Annotated[Kind, Field(description="Kind of file.")] = Kind.MEMFD
+    kind: Annotated[Kind, Field(description="Kind of file: see kinds of files.")] = Kind.MEMFD
     fill: Annotated[
         Fill | None,
         Field(description="What to write into it; without it the file is one hole, which reads as zeros."),
@@ -60,7 +60,7 @@ class Span(Strictly):
     """Part of a file."""
 
     offset: Annotated[Size, Field(description="Where it begins, in bytes, or with K, M, G.")]
-    length: Annotated[Size, Field(description="How long it is.")]
+    length: Annotated[Size, Field(description="How long it is, in bytes, or with K, M, G.")]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Write(Strictly):
     """Part of a file, and what is written into it."""
 
     offset: Annotated[Size, Field(description="Where it begins, in bytes, or with K, M, G.")]
-    length: Annotated[Size, Field(description="How long it is.")]
+    length: Annotated[Size, Field(description="How long it is, in bytes, or with K, M, G.")]
     seed: Annotated[Seed, Field(description="Seed of the pattern that it becomes part of.")]
 
 
@@ -77,10 +77,16 @@ class Change(Use):
     """Change an open file, in this order; the host's record of it follows."""
 
     fd: Annotated[FdName, Field(description="Name of the open fd.")]
-    truncate: Annotated[Size | None, Field(description="Its new size.")] = None
-    allocate: Annotated[Span | None, Field(description="Part that gets memory.")] = None
-    write: Annotated[Write | None, Field(description="Part that is written, and the seed.")] = None
-    punch: Annotated[Span | None, Field(description="Part that becomes a hole.")] = None
+    truncate: Annotated[Size | None, Field(description="Its new size in bytes, or with K, M, G.")] = None
+    allocate: Annotated[
+        Span | None, Field(description="Part that gets memory, as {offset: 1M, length: 64K}.")
+    ] = None
+    write: Annotated[
+        Write | None, Field(description="Part that is written, as {offset: 0, length: 4K, seed: 3}.")
+    ] = None
+    punch: Annotated[
+        Span | None, Field(description="Part that becomes a hole, as {offset: 0, length: 4K}.")
+    ] = None
     mode: Annotated[Mode | None, Field(description="Its permissions, as 0o640.")] = None
     owner: Annotated[Owner | None, Field(description="Its user and group, as 1000:1000.")] = None
     seals: Annotated[
@@ -89,8 +95,10 @@ class Change(Use):
     access: Annotated[
         Access | None, Field(description="The file is opened anew for this, and the old fd closed.")
     ] = None
-    append: Annotated[bool | None, Field(description="Whether it has O_APPEND.")] = None
-    position: Annotated[Size | None, Field(description="Where the next read or write begins.")] = None
+    append: Annotated[bool | None, Field(description="Whether it has O_APPEND from now on.")] = None
+    position: Annotated[
+        Size | None, Field(description="Where the next read or write begins, in bytes from its start.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -115,9 +123,9 @@ class Map(Use):
 
     fd: Annotated[FdName, Field(description="Name of the open fd of the device.")]
     buffer: Annotated[FdName, Field(description="Name of the open fd of the memory.")]
-    length: Annotated[Size, Field(description="How much of it, in bytes, or with K, M, G.")]
+    length: Annotated[Size, Field(description="How much of it, in whole pages, as 64K.")]
     iova: Annotated[Size, Field(description="The address that the device knows it by.")] = 0
-    offset: Annotated[Size, Field(description="Where in the memory's file it begins.")] = 0
+    offset: Annotated[Size, Field(description="Where in the memory's file it begins, in whole pages.")] = 0
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class Interrupts(Use):
     """Let a device interrupt, or not."""
 
     fd: Annotated[FdName, Field(description="Name of the open fd of the device.")]
-    enable: Annotated[bool, Field(description="Whether it may.")] = True
+    enable: Annotated[bool, Field(description="Whether it may interrupt.")] = True
 
 
 @dataclass(frozen=True)
@@ -148,5 +156,5 @@ class Register(Use):
     """Write one of a device's registers that have no effect."""
 
     fd: Annotated[FdName, Field(description="Name of the open fd of the device.")]
-    index: Annotated[Whole, Field(ge=0, description="Which one.")]
-    value: Annotated[Whole, Field(ge=0, lt=1 << 32, description="What it becomes.")]
+    index: Annotated[Whole, Field(ge=0, description="Number of the register, from 0.")]
+    value: Annotated[Whole, Field(ge=0, lt=1 << 32, description="What it becomes, of 32 bits.")]

@@ -31,6 +31,8 @@ class Kind(StrEnum):
 class Facts:
     """What is to be known of a kind before one is opened."""
 
+    # What it is, for people.
+    about: str
     # The agent's operation that opens one.
     op: str
     # Keys of `open` besides fd and kind: those it cannot do without, and those it may have as well.
@@ -58,6 +60,7 @@ MEMFD_FLAGS = ("allow_sealing", "noexec_seal", "exec", "hugetlb", "cloexec")
 KINDS: Mapping[Kind, Facts] = MappingProxyType(
     {
         Kind.MEMFD: Facts(
+            about="memory, by memfd_create(2); without `flags` it allows sealing",
             op="memfd",
             needs=("size",),
             takes=("fill", "flags"),
@@ -66,8 +69,11 @@ KINDS: Mapping[Kind, Facts] = MappingProxyType(
             upstream=True,
             memory=True,
         ),
-        Kind.VM: Facts(op="vm", modules=GMEM_MODULES, virtualisation=True),
+        Kind.VM: Facts(
+            about="a virtual machine, by KVM_CREATE_VM", op="vm", modules=GMEM_MODULES, virtualisation=True
+        ),
         Kind.GUEST_MEMFD: Facts(
+            about="memory of that virtual machine; without `flags` it has both, and the host can read it",
             op="gmem",
             needs=("size", "vm"),
             takes=("fill", "flags"),
@@ -76,10 +82,17 @@ KINDS: Mapping[Kind, Facts] = MappingProxyType(
             virtualisation=True,
             memory=True,
         ),
-        Kind.VFIO_MOCK: Facts(op="vfio_open", takes=("device",), modules=("iommufd", "vfio", "vfio_mock")),
-        Kind.FILE: Facts(op="open", needs=("path",), takes=("access",)),
-        Kind.PIPE: Facts(op="pipe"),
-        Kind.SOCKET: Facts(op="socket"),
+        Kind.VFIO_MOCK: Facts(
+            about="a device without hardware, `/dev/vfio/devices/vfioN`; `device` is 0 if left out",
+            op="vfio_open",
+            takes=("device",),
+            modules=("iommufd", "vfio", "vfio_mock"),
+        ),
+        Kind.FILE: Facts(
+            about="any file of the guest; no carrier takes it", op="open", needs=("path",), takes=("access",)
+        ),
+        Kind.PIPE: Facts(about="the end of a pipe; no carrier takes it", op="pipe"),
+        Kind.SOCKET: Facts(about="a socket; no carrier takes it", op="socket"),
     }
 )
 

@@ -2,10 +2,11 @@
 """What a run proves: proofs, findings, a verdict, and the exit code that git bisect understands."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.scenario import Xfail
@@ -55,6 +56,25 @@ class Oracle(StrEnum):
     MACHINE = "machine"
     REQUIREMENT = "requirement"
     EVIDENCE = "evidence"
+
+
+# What each of them looks at.
+CHECKS: Mapping[Oracle, str] = MappingProxyType(
+    {
+        Oracle.STEP: "whether a call, a command or a list came to what the scenario says",
+        Oracle.CONTENTS: "what the guest reads from the fd, the CRC-32 of each MiB, against what was written",
+        Oracle.FIDELITY: "what the fd is like, property by property, against what the host saw before",
+        Oracle.OUTSIDE: "the page frames of the fd, read through QEMU: byte for byte, and the same frames",
+        Oracle.LOG: "every line of the kernel's log in every generation: no report that nobody expects",
+        Oracle.IDENTITY: "that each kexec was a live update into the intended kernel, and not a reset",
+        Oracle.DEVICE: "that a device writes into the memory that it was given",
+        Oracle.GUEST: "that a guest counts on from where it was",
+        Oracle.SELFTEST: "the results of the kernel's own tests: a plan, and each result of it",
+        Oracle.MACHINE: "that the machine lives: no panic, hang, reset, or silence",
+        Oracle.REQUIREMENT: "that host, kernels and image have what the scenario requires",
+        Oracle.EVIDENCE: "that all the others have spoken: what was not looked at is no PASS",
+    }
+)
 
 
 class Blame(StrEnum):

@@ -42,12 +42,17 @@ class Modifiers(Strictly):
         OneOrMore,
         AfterValidator(distinct),
         Field(
-            description="Name of the errno with which the step must fail; or a list of what may be, with ok."
+            description="The errno with which the step must fail; or a list of all that it may come to, "
+            "as [EBUSY, ok]."
         ),
     ] = ()
     process: Annotated[
         FdName | None,
-        Field(alias="as", description="The process that does it: nobody, or any name for one of root's."),
+        Field(
+            alias="as",
+            description="The process that does it: `nobody`, without privilege; any other name is a "
+            "process of root's.",
+        ),
     ] = None
 
 
@@ -113,12 +118,15 @@ class Boot(Strictly):
     modules: Annotated[
         tuple[ModuleChange, ...],
         OneOrMore,
-        Field(description="Modules that every generation loads too, or, with a '-', does not load."),
+        Field(description="Modules that every generation loads too, or, with a '-' in front, does not load."),
     ] = ()
     parameters: Annotated[
         tuple[Text, ...],
         OneOrMore,
-        Field(description="More kernel parameters, for every generation; they replace ours of the same key."),
+        Field(
+            description="More kernel parameters for every generation, as nosmp; they replace ours of the "
+            "same key."
+        ),
     ] = ()
 
 
@@ -128,23 +136,30 @@ class Requires(Strictly):
 
     kernel: Annotated[
         Annotated[str, Field(pattern=VERSION)] | None,
-        Field(description="The oldest kernel, as '7.3'."),
+        Field(description="The oldest kernel, as '7.3'; all kernels of the run."),
     ] = None
-    modules: Annotated[tuple[Text, ...], OneOrMore, Field(description="Modules in the guest image.")] = ()
-    config: Annotated[
-        tuple[Text, ...], OneOrMore, Field(description="Options of the kernel: HUGETLBFS, or DEBUG_VM=y.")
+    modules: Annotated[
+        tuple[Text, ...],
+        OneOrMore,
+        Field(description="Modules that the guest image has to have for each kernel, as kvm."),
     ] = ()
-    memory: Annotated[
-        Size | None, Field(description="Free memory of the host, in bytes, or with K, M, G.")
-    ] = None
+    config: Annotated[
+        tuple[Text, ...],
+        OneOrMore,
+        Field(description="Options of each kernel: HUGETLBFS is y or m; DEBUG_VM=y is just that."),
+    ] = ()
+    memory: Annotated[Size | None, Field(description="Memory that has to be free on the host, as 2G.")] = None
 
 
 @dataclass(frozen=True)
 class Repeat(Strictly):
     """Steps that are done several times, as a chain of live updates is."""
 
-    times: Annotated[Whole, Field(ge=1, le=1000, description="How often.")]
-    steps: Annotated[tuple[Any, ...], Field(min_length=1, description="The steps; $ROUND counts from 1.")]
+    times: Annotated[Whole, Field(ge=1, le=1000, description="How often: 1 to 1000.")]
+    steps: Annotated[
+        tuple[Any, ...],
+        Field(min_length=1, description="The steps of a round, in order; $ROUND counts the rounds from 1."),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +171,9 @@ class Header(Strictly):
         tuple[Annotated[str, Field(pattern=TAG)], ...],
         OneOrMore,
         AfterValidator(distinct),
-        Field(description="Words to select scenarios by."),
+        Field(
+            description="Words to select scenarios by: pytest -m WORD. What is slow is left out of make test."
+        ),
     ] = ()
     carriers: Annotated[
         tuple[Carrier, ...],
@@ -169,14 +186,21 @@ class Header(Strictly):
         ),
     ] = (Carrier.FDBOX,)
     kernel: Annotated[
-        Text | None, Field(description="Name of the kernel to boot; what the command line says if left out.")
+        Text | None,
+        Field(
+            description="Name of the kernel to boot (kernel/kernels.yaml), as 7.2.12; what the command "
+            "line says if left out."
+        ),
     ] = None
-    boot: Annotated[Boot, Field(description="The machine and its kernel parameters.")] = field(
-        default_factory=Boot
-    )
+    boot: Annotated[
+        Boot, Field(description="The machine and its kernel parameters, as {memory: 2G, cpus: 1}.")
+    ] = field(default_factory=Boot)
     matrix: Annotated[
         Mapping[Annotated[str, Field(pattern=VARIABLE)], Annotated[tuple[Any, ...], Field(min_length=1)]],
-        Field(description="Values by name: one case for each combination, in which $NAME is the value."),
+        Field(
+            description="Values by name, as {SIZE: [0, 4K]}: one case for each combination, in which "
+            "$SIZE is the value."
+        ),
     ] = field(default_factory=dict)
     requires: Annotated[
         Requires,
@@ -184,7 +208,10 @@ class Header(Strictly):
     ] = field(default_factory=Requires)
     unseen: Annotated[
         Text | None,
-        Field(description="Why nothing that was preserved is looked at, where that is meant."),
+        Field(
+            description="Why nothing that a live update carries is looked at; refused is a scenario that "
+            "just forgets it."
+        ),
     ] = None
     dmesg: Annotated[
         tuple[Allowed, ...], Field(description="Kernel messages that are expected, each with the reason.")

@@ -76,7 +76,7 @@ def written(value: Any) -> Any:
         case {"patternProperties": _} if "additionalProperties" not in value:
             return written({**value, "additionalProperties": False})
         case dict():
-            dropped = {"title"} if "properties" in value or "enum" in value else set()
+            dropped = {"title"} if str(value.get("title", ""))[:1].isupper() else set()
             dropped |= {"default"} if value.get("default", 0) in (None, "", [], {}) else set()
             return {key: written(inner) for key, inner in value.items() if key not in dropped}
         case list():

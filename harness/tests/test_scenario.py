@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import json
-import re
 from dataclasses import fields
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -86,12 +84,6 @@ def test_nearest() -> None:
     assert nearest("ebusy", ["EBUSY", "EIO"]) == "; did you mean 'EBUSY'?"
     assert nearest("x", ["fdbox", "luo"]) == "; valid: fdbox, luo"
     assert nearest("x", []) == ""
-
-
-@pytest.mark.parametrize("word", [*VERBS, *Kind, "repeat", *(name for name in descriptions(Header))])
-def test_everything_is_in_the_manual(word: str) -> None:
-    manual = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
-    assert re.search(rf"(?m)[`{{ ^]{word}[`:]|^{word}:", manual)
 
 
 def test_every_kind_has_its_facts() -> None:
