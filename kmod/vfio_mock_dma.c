@@ -19,6 +19,15 @@
 
 #include "vfio_mock.h"
 
+/*
+ * Only the inode is kept. That of a tmpfs mount would outlive its file system, which
+ * can be unmounted as soon as the file is closed; the mount of memfds stays.
+ */
+static bool is_memfd(struct file *file)
+{
+	return shmem_file(file) && file_inode(file)->i_sb->s_flags & SB_KERNMOUNT;
+}
+
 static bool is_guest_memfd(struct file *file)
 {
 	return file_inode(file)->i_sb->s_magic == GUEST_MEMFD_MAGIC;
@@ -169,7 +178,7 @@ int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 len
 	struct vfio_mock_dma *dma;
 	int err;
 
-	if (!shmem_file(file) && !is_guest_memfd(file))
+	if (!is_memfd(file) && !is_guest_memfd(file))
 		return -EOPNOTSUPP;
 	err = check_range(file, offset, length, iova);
 	if (err)
