@@ -142,7 +142,9 @@ static int dma_fill(struct vfio_mock_dma *dma, struct file *file)
 	unsigned long i;
 	int err;
 
-	dma->folios = kvcalloc(dma->length >> PAGE_SHIFT, sizeof(*dma->folios), GFP_KERNEL);
+	/* However long a file says that it is, it is not worth a warning. */
+	dma->folios = kvcalloc(dma->length >> PAGE_SHIFT, sizeof(*dma->folios),
+			       GFP_KERNEL | __GFP_NOWARN);
 	if (!dma->folios)
 		return -ENOMEM;
 
