@@ -215,5 +215,9 @@ void vfio_mock_destroy(struct vfio_mock *mock)
 {
 	vfio_unregister_group_dev(&mock->vdev);
 	disable_delayed_work_sync(&mock->tick);
+	/* Of a file that arrived and was closed just now: no tick has noticed. */
+	mutex_lock(&mock->lock);
+	vfio_mock_unmap_all(mock);
+	mutex_unlock(&mock->lock);
 	vfio_put_device(&mock->vdev);
 }
