@@ -176,6 +176,8 @@ int fdbox_box_delete(const char *name)
 		goto out_box;
 	if (box->blob)
 		fdbox_unserialise(box);
+	/* Now, not when it is emptied: a reboot finds only what is in the registry. */
+	fdbox_unprepare(box);
 	box->deleted = true;
 	mutex_unlock(&box->lock);
 

@@ -106,6 +106,7 @@ static inline bool fdbox_fd_pending(const struct fdbox_fd *fd)
 
 /* prepare.c */
 int fdbox_prepare(struct fdbox *box);
+void fdbox_unprepare(struct fdbox *box);
 void fdbox_unprepare_fd(struct fdbox_fd *fd);
 int fdbox_prepare_init(void);
 void fdbox_prepare_exit(void);

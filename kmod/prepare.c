@@ -44,7 +44,11 @@ void fdbox_unprepare_fd(struct fdbox_fd *fd)
 	fd->prepared = false;
 }
 
-static void unprepare_box(struct fdbox *box)
+/**
+ * fdbox_unprepare - undo what was prepared of a box
+ * @box: the box, locked
+ */
+void fdbox_unprepare(struct fdbox *box)
 {
 	struct fdbox_fd *fd;
 
@@ -81,7 +85,7 @@ int fdbox_prepare(struct fdbox *box)
 			pr_info_ratelimited("box '%*pE': fd '%*pE' cannot be prepared: %pe\n",
 					    (int)strlen(dev_name(&box->dev)), dev_name(&box->dev),
 					    (int)strlen(fd->name), fd->name, ERR_PTR(err));
-			unprepare_box(box);
+			fdbox_unprepare(box);
 			return err;
 		}
 		cond_resched();
@@ -99,7 +103,7 @@ static int prepare_reboot(struct notifier_block *nb, unsigned long action, void 
 	mutex_lock(&fdbox_boxes_lock);
 	xa_for_each(&fdbox_boxes, minor, box) {
 		mutex_lock(&box->lock);
-		unprepare_box(box);
+		fdbox_unprepare(box);
 		mutex_unlock(&box->lock);
 	}
 	mutex_unlock(&fdbox_boxes_lock);
