@@ -158,7 +158,7 @@ void fdbox_box_destroy(struct fdbox *box)
  * @name: its name
  *
  * Return: 0; -ENOENT without such a box; -ENOPKG while it has fds that only a
- * handler which is not there yet can free.
+ * handler which is not there yet can free; -ESHUTDOWN during a reboot.
  */
 int fdbox_box_delete(const char *name)
 {
@@ -173,6 +173,9 @@ int fdbox_box_delete(const char *name)
 	mutex_lock(&box->lock);
 	err = -ENOPKG;
 	if (fdbox_has_pending(box))
+		goto out_box;
+	err = -ESHUTDOWN;
+	if (fdbox_leaving())
 		goto out_box;
 	if (box->blob)
 		fdbox_unserialise(box);

@@ -105,6 +105,7 @@ static inline bool fdbox_fd_pending(const struct fdbox_fd *fd)
 }
 
 /* prepare.c */
+bool fdbox_leaving(void);
 int fdbox_prepare(struct fdbox *box);
 void fdbox_unprepare(struct fdbox *box);
 void fdbox_unprepare_fd(struct fdbox_fd *fd);

@@ -16,6 +16,19 @@
 
 static bool leaving;
 
+/**
+ * fdbox_leaving - has a reboot begun?
+ *
+ * Whoever is told under the lock of a box that it has not is waited for, in that
+ * box, before the kexec.
+ *
+ * Return: whether it has. There is no way back.
+ */
+bool fdbox_leaving(void)
+{
+	return READ_ONCE(leaving);
+}
+
 static int prepare_fd(struct fdbox_fd *fd)
 {
 	const struct fdbox_file_ops *ops;
@@ -76,7 +89,7 @@ int fdbox_prepare(struct fdbox *box)
 		return -EBUSY;
 	if (!kho_is_enabled())
 		return -EOPNOTSUPP;
-	if (READ_ONCE(leaving))
+	if (fdbox_leaving())
 		return -ESHUTDOWN;
 
 	list_for_each_entry(fd, &box->fds, link) {
@@ -93,7 +106,10 @@ int fdbox_prepare(struct fdbox *box)
 	return 0;
 }
 
-/* Whoever prepares after this sees that it is too late; whoever did before is undone. */
+/*
+ * Whoever prepares, seals or unseals after this sees that it is too late; what
+ * was prepared before is undone.
+ */
 static int prepare_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
 	unsigned long minor;

@@ -94,8 +94,8 @@ static void undo_all(struct fdbox *box, void (*undo)(struct fdbox_fd *fd))
  * fdbox_serialise - hand a box and everything in it to KHO
  * @box: the box, locked, without pending fds
  *
- * Return: 0; -EOPNOTSUPP without KHO; the errno of the first fd that refuses,
- * and then nothing has changed; another negative errno.
+ * Return: 0; -EOPNOTSUPP without KHO; -ESHUTDOWN during a reboot; the errno of
+ * the first fd that refuses, and then nothing has changed; another negative errno.
  */
 int fdbox_serialise(struct fdbox *box)
 {
@@ -104,6 +104,9 @@ int fdbox_serialise(struct fdbox *box)
 
 	if (!kho_is_enabled())
 		return -EOPNOTSUPP;
+	/* The kexec would not wait: half of it could travel, and nobody know of that. */
+	if (fdbox_leaving())
+		return -ESHUTDOWN;
 
 	fdbox_number_fds(box);
 	list_for_each_entry(fd, &box->fds, link)
@@ -209,8 +212,8 @@ static void finish_fd(struct fdbox_fd *fd)
  * @box: the box, locked
  *
  * Return: 0; -EBUSY when it is not sealed, or when an fd that arrived misses
- * another one; -ENOPKG while an fd waits for its handler. On failure the box
- * stays sealed.
+ * another one; -ENOPKG while an fd waits for its handler; -ESHUTDOWN during a
+ * reboot. On failure the box stays sealed.
  */
 int fdbox_unseal(struct fdbox *box)
 {
@@ -220,6 +223,8 @@ int fdbox_unseal(struct fdbox *box)
 		return -EBUSY;
 	if (fdbox_has_pending(box))
 		return -ENOPKG;
+	if (fdbox_leaving())
+		return -ESHUTDOWN;
 	list_for_each_entry(fd, &box->fds, link) {
 		if (!can_finish_fd(fd))
 			return -EBUSY;
