@@ -60,7 +60,8 @@ static int pin_run(struct file *file, pgoff_t index, void *entry, struct memfd_p
 		next = max(next, page_cache_next_miss(mapping, next, MEMFD_BATCH));
 		rcu_read_unlock();
 	}
-	end = min((loff_t)next << PAGE_SHIFT, size) - 1;
+	/* Unsigned: the last page of the largest file ends where loff_t does. */
+	end = min((u64)next << PAGE_SHIFT, (u64)size) - 1;
 
 	nr = memfd_pin_folios(file, start, end, pages->folios + pages->nr,
 			      min(room - pages->nr, UINT_MAX), &offset);
