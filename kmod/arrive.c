@@ -147,6 +147,8 @@ static int arrive_root(phys_addr_t phys, size_t size)
  * fdbox_arrive - take over the boxes of the kernel before this one
  *
  * Loading the module again finds that they were taken, and takes none.
+ *
+ * Context: fdbox_boxes_lock is held.
  */
 void fdbox_arrive(void)
 {
@@ -160,18 +162,12 @@ void fdbox_arrive(void)
 	if (err == -ENOENT)
 		return;
 
-	mutex_lock(&fdbox_boxes_lock);
 	if (!err)
 		err = arrive_root(phys, size);
-	mutex_unlock(&fdbox_boxes_lock);
-
 	if (err == -ENODATA)
 		pr_info("the boxes of the kernel before this one were taken already\n");
 	else if (err)
 		pr_err("the boxes of the kernel before this one are refused: %pe\n", ERR_PTR(err));
-
-	/* A box without fds waits for no handler. */
-	fdbox_arrive_more();
 }
 
 /* The reference to @handler becomes the fd's, or is put. */

@@ -20,11 +20,17 @@ static int __init fdbox_init(void)
 	if (err)
 		goto err_box;
 
+	/* Whoever finds the control device is to find what arrived, too. */
+	mutex_lock(&fdbox_boxes_lock);
 	err = fdbox_control_init();
+	if (!err)
+		fdbox_arrive();
+	mutex_unlock(&fdbox_boxes_lock);
 	if (err)
 		goto err_prepare;
 
-	fdbox_arrive();
+	/* A box without fds waits for no handler. */
+	fdbox_arrive_more();
 	return 0;
 
 err_prepare:
