@@ -269,9 +269,14 @@ def set_head(blob: Blob, field: str, value: int | str) -> tuple[Blob, list[Chang
 def set_data(
     blob: Blob, base: int, fields: Fields, field: str, value: int | str
 ) -> tuple[Blob, list[Change]]:
-    """Change a field of the record at offset base of a blob's data: the blob as it is then, and how."""
+    """Change a field of the record at offset base of a blob's data: the blob as it is then, and how.
+
+    Raises BlobError where its data ends before: nobody would read what was changed.
+    """
     offset, kind = place(fields, field)
     data = encode(kind, value)
+    if base + offset + len(data) > blob.length:
+        raise BlobError(f"there is no {field} in {blob.length} bytes of data")
     room = blob.room[: base + offset] + data + blob.room[base + offset + len(data) :]
     return replace(blob, room=room), blob.write(base + offset, data)
 

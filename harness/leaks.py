@@ -1,76 +1,163 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verb `memory`: what the guest has of it, and what KHO would carry; later it must be the same again."""
+"""Oracle 4: what the guest has of memory, and what KHO would carry; later it must be the same again."""
 
 import re
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from harness import checks, damage, kho
+from harness import checks, kho
+from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.result import Oracle
+from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
 
 MEMINFO = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
-FDT = "/sys/kernel/debug/kho/out/fdt"
-# What can be dropped is dropped before anything is counted: caches, empty slabs, with them what KASAN has in
-# its quarantine. What each CPU has counted is added up.
-SETTLE = """
-echo 3 > /proc/sys/vm/drop_caches
-for cache in /sys/kernel/slab/*/shrink; do [ -e $cache ] && echo 1 > $cache; done
-cat /proc/sys/vm/stat_refresh
-"""
-# In KiB. Pages and objects that a CPU keeps at hand are not counted as free: up to some MiB for two CPUs. A
-# storm that leaked a page at each turn would leak tens of MiB in seconds.
-TOLERANCE = {"MemFree": 6144, "Shmem": 0, "SUnreclaim": 2048}
+# Free pages of each zone, and those that each CPU keeps at hand, which MemFree does not count: many MiB.
+FREE_PAGES = re.compile(r"^ +(?:nr_free_pages|count:) +(\d+)$", re.MULTILINE)
+# What can be dropped is dropped before anything is counted: caches. What each CPU has counted is added up.
+SETTLE = "echo 3 >/proc/sys/vm/drop_caches; cat /proc/sys/vm/stat_refresh; "
+# Empty slabs too, with them what KASAN has in its quarantine: a write for each of some hundred caches.
+SHRINK = "for cache in /sys/kernel/slab/*/shrink; do [ -e $cache ] && echo 1 >$cache; done; "
+# In KiB: objects that a CPU keeps at hand are not free. Of 100 cases the worst had lost 1.1 MiB.
+TOLERANCE = {"free": 2048, "Shmem": 0, "SUnreclaim": 2048}
+# From one generation to another: the next kernel lays out its own memory anew.
+AFTER_UPDATE = {"free": 3072, "Shmem": 0}
+# The first field of `struct kho_out` is the address of KHO's FDT: kernel/liveupdate/kexec_handover.c, 7.2.
+KHO_OUT = "kho_out"
+KERNEL_CODE = re.compile(r"^ *([0-9a-f]+)-[0-9a-f]+ : Kernel code$", re.MULTILINE)
+# Where memory is passed through, in the run directory; gone afterwards.
+SCRATCH = "memory.kho"
+# Linux' map of all memory: Documentation/arch/x86/x86_64/mm.rst.
+DIRECT_MAP = 0xFFFF888000000000
 
 
 @dataclass(frozen=True)
 class Memory:
     """What a guest has, at one moment."""
 
-    # /proc/meminfo, in KiB.
+    generation: int
+    # In KiB: /proc/meminfo, and what is free.
     counts: dict[str, int]
-    # Address and order of everything that KHO would carry; None: the kernel does not show its notes.
+    # Address and order of everything that KHO would carry; None: KHO is off.
     preserved: frozenset[kho.Folio] | None
 
 
-def take(machine: Machine) -> Memory:
-    """The memory of the guest, now."""
-    machine.run(SETTLE)
+def take(machine: Machine, symbols: Path, scratch: Path, shrink: bool = True) -> Memory:
+    """The memory of the guest, now.
+
+    symbols: the System.map of its kernel; scratch: a file to pass memory through, gone afterwards; shrink:
+    have the slabs give up what they keep at hand too, which takes a while.
+    """
+    machine.run(f"{SETTLE}{SHRINK if shrink else ''}:")
     text = (checks.read(machine, "/proc/meminfo") or b"").decode()
     counts = {name: int(count) for name, count in MEMINFO.findall(text)}
-    fdt = checks.read(machine, FDT)
-    return Memory(counts, None if fdt is None else frozenset(kho.preserved(damage.reader(machine), fdt)))
+    zones = (checks.read(machine, "/proc/zoneinfo") or b"").decode()
+    counts["free"] = sum(map(int, FREE_PAGES.findall(zones))) * (kho.PAGE >> 10)
+    return Memory(machine.generation, counts, carried(machine, symbols, scratch))
+
+
+def carried(machine: Machine, symbols: Path, scratch: Path) -> frozenset[kho.Folio] | None:
+    """Everything that KHO would carry, read from outside, in any generation; None when KHO is off.
+
+    debugfs shows KHO's FDT only to a kernel that was not handed anything (7.2, 7.3).
+    """
+    start, out = (address(symbols, name) for name in ("_text", KHO_OUT))
+    found = KERNEL_CODE.search((checks.read(machine, "/proc/iomem") or b"").decode())
+    if not found:
+        raise HarnessError("/proc/iomem does not say where the kernel is")
+
+    def read(at: int, length: int) -> bytes:
+        return machine.memory(at, length, scratch)
+
+    (fdt,) = struct.unpack("<Q", read(int(found[1], 16) + out - start, 8))
+    if not fdt:
+        return None
+    return frozenset(kho.preserved(read, read(fdt - DIRECT_MAP, kho.PAGE)))
+
+
+def address(symbols: Path, name: str) -> int:
+    """The virtual address of a symbol of the kernel."""
+    found = re.search(rf"^([0-9a-f]+) \w {name}$", symbols.read_text(), re.MULTILINE)
+    if not found:
+        raise HarnessError(f"{symbols}: no {name}")
+    return int(found[1], 16)
 
 
 def compare(before: Memory, now: Memory) -> list[str]:
     """What is not back."""
     found = []
-    for name, tolerance in TOLERANCE.items():
-        lost = now.counts[name] - before.counts[name]
-        lost = -lost if name == "MemFree" else lost
+    tolerances = TOLERANCE if before.generation == now.generation else AFTER_UPDATE
+    for name, tolerance in tolerances.items():
+        lost = lost_of(name, before, now)
         if lost > tolerance:
             found.append(f"{name} was {before.counts[name]} KiB and is {now.counts[name]} KiB")
-    if before.preserved is not None and now.preserved is not None:
-        more = sorted(now.preserved - before.preserved)
-        if more:
-            pages = sum(1 << order for _, order in more)
-            found.append(f"KHO would carry {pages} pages more, the first at {more[0][0]:#x}")
+    more = carried_more(before, now)
+    if more:
+        pages = sum(1 << order for _, order in more)
+        found.append(f"KHO would carry {pages} pages more, the first at {more[0][0]:#x}")
     return found
 
 
-def check(before: Memory, machine: Machine, evidence: Evidence) -> bool:
+def lost_of(name: str, before: Memory, now: Memory) -> int:
+    """How much of something is gone, in KiB."""
+    more = now.counts[name] - before.counts[name]
+    return -more if name == "free" else more
+
+
+def carried_more(before: Memory, now: Memory) -> list[kho.Folio]:
+    """What KHO would carry now and not before. In another generation the same things have other addresses."""
+    if before.preserved is None or now.preserved is None:
+        return []
+    if before.generation == now.generation:
+        return sorted(now.preserved - before.preserved)
+    expected = [order for _, order in before.preserved]
+    more = []
+    for address, order in sorted(now.preserved):
+        if order in expected:
+            expected.remove(order)
+        else:
+            more.append((address, order))
+    return more
+
+
+def check(before: Memory, now: Memory, evidence: Evidence) -> bool:
     """Whether everything is back; leaves a proof or a finding."""
-    now = take(machine)
     found = compare(before, now)
     if found:
         evidence.find(
-            Oracle.STEP,
+            Oracle.LEAKS,
             "memory was not given back",
             "as much memory, and as much preserved by KHO, as at the baseline",
             "; ".join(found),
         )
         return False
-    counts = ", ".join(f"{name} {now.counts[name] - before.counts[name]:+} KiB" for name in TOLERANCE)
-    kho = "not shown" if now.preserved is None else f"{len(now.preserved)} folios, none more"
-    evidence.prove(Oracle.STEP, f"memory is back: {counts}; preserved by KHO: {kho}")
+    tolerances = TOLERANCE if before.generation == now.generation else AFTER_UPDATE
+    counts = ", ".join(f"{name} {now.counts[name] - before.counts[name]:+} KiB" for name in tolerances)
+    preserved = "KHO is off" if now.preserved is None else f"{len(now.preserved)} folios, none more"
+    evidence.prove(Oracle.LEAKS, f"memory is back: {counts}; preserved by KHO: {preserved}")
     return True
+
+
+def let_go(machine: Machine, sessions: Iterable[str], evidence: Evidence) -> bool:
+    """End everything that the scenario has left: processes with what they hold, boxes, sessions.
+
+    sessions: names that LUO may have sessions of. Returns whether all of it could be ended.
+    """
+    machine.restart_agent()
+    machine.call("kexec_unload")
+    kept = [f"box '{box['name']}': {box['errno']}" for box in machine.call("fdbox_delete_all")["kept"]]
+    for name in sessions:
+        try:
+            machine.call("luo_retrieve", session=name)
+            machine.call("luo_finish", session=name)
+            machine.call("luo_close", session=name)
+        except AgentErrnoError as error:
+            if error.op != "luo_retrieve" or error.errno != "ENOENT":
+                kept.append(f"session '{name}': {error.errno} from {error.call}")
+    if kept:
+        what = "something cannot be let go of at the end"
+        evidence.find(Oracle.LEAKS, what, "boxes are deleted, sessions finished", "; ".join(kept))
+    return not kept

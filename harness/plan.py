@@ -103,6 +103,8 @@ class Plan:
     dmesg: tuple[Allowed, ...]
     # What kernels are known to do wrong in this case.
     xfail: tuple[Xfail, ...] = ()
+    # Why the kernel does not give back all memory at the end, where that is meant.
+    keeps: str | None = None
 
 
 def names(sources: Iterable[Path]) -> dict[Path, str]:
@@ -184,6 +186,7 @@ def plan(
         ),
         steps=steps,
         dmesg=scenario.dmesg,
+        keeps=scenario.keeps,
         xfail=tuple(bug for bug in scenario.xfail if case.carrier in (bug.carriers or Carrier)),
     )
 

@@ -23,7 +23,7 @@ from harness.scenario import Boot
 from harness.verbs import VERB_OF
 from harness.yamltree import Loc, Plain, Tree
 
-FORMAT = 5
+FORMAT = 6
 # Nothing that we write is nested more deeply.
 DEPTH_MAX = 40
 DIGITS_MAX = 40

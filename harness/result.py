@@ -53,6 +53,7 @@ class Oracle(StrEnum):
     # A device, or the processor of a guest, goes on where it was.
     DEVICE = "device"
     GUEST = "guest"
+    LEAKS = "leaks"
     MACHINE = "machine"
     REQUIREMENT = "requirement"
     EVIDENCE = "evidence"

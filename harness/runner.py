@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness import checks, drawing, identity, requirements
+from harness import checks, drawing, identity, leaks, requirements
 from harness.actions import Kexec, Selftest, Verify
 from harness.artifacts import Artifacts
+from harness.boxactions import CreateBox
 from harness.calls import is_readable
 from harness.errors import HarnessError, UsageError
 from harness.events import Events
@@ -18,7 +19,7 @@ from harness.evidence import Evidence
 from harness.fdactions import Open
 from harness.fds import Fds, StepFailedError
 from harness.journal import Journal
-from harness.kinds import KINDS, Kind
+from harness.kinds import KINDS, Carrier, Kind
 from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.record import Record
@@ -209,18 +210,42 @@ def _play(
     outside = checks.Outside(out)
     outside.learn_scratch(machine)
     fds = Fds(plan.carrier, machine, evidence, outside)
-    executor = Executor(plan, artifacts.kernels, artifacts.loads, machine, evidence, out, fds, now)
+    executor = Executor(
+        plan, artifacts.kernels, artifacts.loads, machine, evidence, out, fds, now, plan.kernel
+    )
+    baseline = leaks.take(machine, executor.symbols(), out / leaks.SCRATCH, shrink=False)
     try:
         for step in plan.steps:
             executor.step(step)
     except StepFailedError:
         evidence.events.emit("stopped", step=evidence.step)
     evidence.step = None
+    why = "somebody has the machine at the end" if at_end else plan.keeps
+    if why:
+        evidence.prove(Oracle.LEAKS, f"not looked for: {why}")
+    elif not evidence.findings:
+        given_back(plan, executor, baseline)
     checks.look_for_leaks(machine, evidence)
     checks.log_is_whole(machine, evidence, out)
     unverified(fds.open.values(), evidence)
     if at_end:
         at_end(machine)
+
+
+def given_back(plan: Plan, executor: Executor, baseline: leaks.Memory) -> None:
+    """Oracle 4: let go of everything, and see that all memory is back, as far as that can be compared."""
+    machine, evidence = executor.machine, executor.evidence
+    names = (step.action.box for step in plan.steps if isinstance(step.action, CreateBox))
+    if not leaks.let_go(machine, dict.fromkeys(names) if plan.carrier is Carrier.LUO else (), evidence):
+        return
+    if executor.running != plan.kernel:
+        evidence.prove(Oracle.LEAKS, "everything was let go of; another kernel's memory is not compared")
+        return
+    now = leaks.take(machine, executor.symbols(), executor.out / leaks.SCRATCH, shrink=False)
+    if leaks.compare(baseline, now):
+        # Freed, and kept at hand? KASAN keeps many MiB.
+        now = leaks.take(machine, executor.symbols(), executor.out / leaks.SCRATCH)
+    leaks.check(baseline, now, evidence)
 
 
 def absent(plan: Plan, artifacts: Artifacts, evidence: Evidence) -> None:
@@ -273,6 +298,8 @@ def missing(plan: Plan, evidence: Evidence) -> None:
         for step in plan.steps
         if isinstance(step.action, Selftest) and not evidence.proven(Oracle.SELFTEST, step=step.number)
     ]
+    if not evidence.proven(Oracle.LEAKS, generation=live_updates):
+        lacking.append((f"{Oracle.LEAKS} at the end", live_updates))
     for what, generation in lacking:
         evidence.find(
             Oracle.EVIDENCE,

@@ -213,6 +213,10 @@ class Header(Strictly):
             "just forgets it."
         ),
     ] = None
+    keeps: Annotated[
+        Text | None,
+        Field(description="Why the kernel does not give back all memory at the end, where that is meant."),
+    ] = None
     dmesg: Annotated[
         tuple[Allowed, ...], Field(description="Kernel messages that are expected, each with the reason.")
     ] = ()

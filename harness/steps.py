@@ -52,9 +52,15 @@ class Executor:
     out: Path
     fds: Fds
     now: identity.Identity
+    # The name of the kernel that runs.
+    running: str | None
     memory: leaks.Memory | None = None
     # Seconds that the kernel took for the calls of a step, by the guest's clock.
     spent: float = 0.0
+
+    def symbols(self) -> Path:
+        """The System.map of the kernel that runs."""
+        return self.kernels[self.running].symbols
 
     def step(self, step: Step) -> None:
         """Carry out one step; raises StepFailedError, MachineLostError or HarnessError."""
@@ -237,6 +243,7 @@ class Executor:
         checks.look_for_leaks(self.machine, self.evidence)
         checks.log_is_whole(self.machine, self.evidence, self.out)
         before, hello = self.now, self.machine.jump()
+        self.running = jump.kernel
         self.evidence.generation = self.machine.generation
         # Open fds and unsealed boxes ended with the kernel that held them.
         self.fds.open.clear()
@@ -280,11 +287,12 @@ class Executor:
         raise StepFailedError
 
     def _memory(self, action: Memory) -> None:
+        now = leaks.take(self.machine, self.symbols(), self.out / leaks.SCRATCH)
         if action.at == "baseline":
-            self.memory = leaks.take(self.machine)
+            self.memory = now
         elif self.memory is None:
             raise HarnessError("'memory: check' without a 'memory: baseline' before it")
-        elif not leaks.check(self.memory, self.machine, self.evidence):
+        elif not leaks.check(self.memory, now, self.evidence):
             raise StepFailedError
 
     def _qmp(self, action: Qmp) -> None:

@@ -205,3 +205,33 @@ int op_fdbox_list(struct request *rq)
 	free(entries);
 	return ret;
 }
+
+/* Every box there is, sealed or not; "kept" has those that could not be deleted, and why. */
+int op_fdbox_delete_all(struct request *rq)
+{
+	int control = open(CONTROL, O_RDWR | O_CLOEXEC), ret = 0;
+	struct fdbox_delete_box arg = { 0 };
+	struct fdbox_entry *entries = NULL;
+	u32 count = 0, i;
+
+	if (control < 0 && errno != ENOENT)
+		return fail(rq, "open of the fdbox device");
+	if (control >= 0)
+		ret = list_all(rq, CONTROL, &entries, &count);
+	buf_key(rq->out, "kept");
+	buf_open(rq->out, '[');
+	for (i = 0; i < count; i++) {
+		memcpy(arg.name, entries[i].name, sizeof(arg.name));
+		if (!ioctl(control, FDBOX_DELETE_BOX, &arg))
+			continue;
+		buf_open(rq->out, '{');
+		put_name(rq->out, "name", arg.name, sizeof(arg.name));
+		buf_member_string(rq->out, "errno", errno_name(errno));
+		buf_close(rq->out, '}');
+	}
+	buf_close(rq->out, ']');
+	free(entries);
+	if (control >= 0)
+		close(control);
+	return ret;
+}

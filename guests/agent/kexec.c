@@ -129,29 +129,36 @@ int op_kexec_load(struct request *rq)
 	return ret;
 }
 
-/* In the child of a process with threads: system calls only. */
+/* What was loaded, if anything was, and the memory that it is in. */
+int op_kexec_unload(struct request *rq)
+{
+	if (syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL, KEXEC_FILE_UNLOAD))
+		return fail(rq, "kexec_file_load");
+	return 0;
+}
+
+/* In the child of a process with threads: nothing that could take a lock. */
 static void jump(struct timespec delay)
 {
-	static const char failed[] = "fdbox-guest: kexec failed: ";
-	const char *name;
-	int console;
+	char failed[64];
+	int log;
 
 	/*
 	 * The held fds are the agent's alone: a second holder would be a reason to refuse a live
 	 * update.
 	 */
-	console = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	if (console > 0) {
-		dup2(console, 0);
+	log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (log > 0) {
+		dup2(log, 0);
 		syscall(SYS_close_range, 1, ~0U, 0);
 	}
 	setsid();
 	while (nanosleep(&delay, &delay) && errno == EINTR)
 		;
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
-	name = errno_name(errno);
-	if (write(0, failed, sizeof(failed) - 1) < 0 || write(0, name, strlen(name)) < 0 ||
-	    write(0, "\n", 1) < 0)
+	/* A record of the kernel's log stays whole: on the console, its messages could cut the line. */
+	snprintf(failed, sizeof(failed), "<6>fdbox-guest: kexec failed: %s\n", errno_name(errno));
+	if (write(0, failed, strlen(failed)) < 0)
 		_exit(2);
 	_exit(1);
 }

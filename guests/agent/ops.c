@@ -68,6 +68,7 @@ const struct op ops[] = {
 	{ "fdbox_unseal", op_fdbox_unseal, "box via?" },
 	{ "fdbox_prepare", op_fdbox_prepare, "box via?" },
 	{ "fdbox_list", op_fdbox_list, "box? via?" },
+	{ "fdbox_delete_all", op_fdbox_delete_all, "" },
 	{ "many_put", op_many_put, "box count width?" },
 	{ "many_get", op_many_get, "box count width?" },
 	{ "race_put", op_race_put, "box count" },
@@ -98,6 +99,7 @@ const struct op ops[] = {
 	{ "vfio_write", op_vfio_write, "fd offset value" },
 
 	{ "kexec_load", op_kexec_load, "disk size cmdline initrd?" },
+	{ "kexec_unload", op_kexec_unload, "" },
 	{ "kexec", op_kexec, "delay_ms" },
 	{ NULL, NULL, NULL }
 };

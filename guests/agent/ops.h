@@ -83,6 +83,7 @@ int op_fdbox_seal(struct request *rq);
 int op_fdbox_unseal(struct request *rq);
 int op_fdbox_prepare(struct request *rq);
 int op_fdbox_list(struct request *rq);
+int op_fdbox_delete_all(struct request *rq);
 
 /* many.c */
 int op_many_put(struct request *rq);
@@ -125,6 +126,7 @@ int op_vfio_info(struct request *rq);
 
 /* kexec.c */
 int op_kexec_load(struct request *rq);
+int op_kexec_unload(struct request *rq);
 int op_kexec(struct request *rq);
 
 #endif

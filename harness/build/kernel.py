@@ -69,6 +69,11 @@ class Kernel:
     modules: tuple[str, ...] = ()  # those of its own that the guest image gets if they are there
 
     @property
+    def symbols(self) -> Path:
+        """Its System.map."""
+        return self.build / "System.map"
+
+    @property
     def complete(self) -> bool:
         """Whether it has all that our modules need; only a tree of the user's may not."""
         return not self.rejected and not self.lost

@@ -25,7 +25,7 @@ from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
 from harness.vm.console import INIT, JUMP, JUMP_REFUSED, MODULES, READY, Console
 from harness.vm.monitor import Monitor, MonitorError
 from harness.vm.qemu import SCRIPT_NAME, Hardware, argv, script
-from harness.vm.shell import Result, Shell, ShellError, dial_until
+from harness.vm.shell import Result, Shell, ShellError, ShellRefusedError, dial_until
 
 # The agent answers the order to jump before it carries it out.
 JUMP_DELAY_MS = 20
@@ -295,12 +295,27 @@ class Machine:
                     raise self._lost(Loss.SSH, str(error), "another connection to the agent") from error
             time.sleep(CHANNEL_PAUSE)
 
+    def restart_agent(self) -> None:
+        """End the agent and every process that it has started, and so all that they hold; start it anew."""
+        # It succeeds as long as there is one: until the last has ended.
+        self.run("while killall -9 agent 2>/dev/null; do :; done; rm -rf /run/process /run/fd; agent serve")
+        for process in self._processes.values():
+            process.agent.close()
+        self._processes = {None: Process(self._connect_to("/run"), "/run", 0)}
+
     def run(self, command: str) -> Result:
         """Run a shell command in the guest."""
         if self._shell is None:
             raise HarnessError(f"{command!r}: not connected to the guest")
+        limit = Deadline(self._limits.call)
         try:
-            return self._shell.run(command, Deadline(self._limits.call), self.watch)
+            while True:
+                with contextlib.suppress(ShellRefusedError):
+                    return self._shell.run(command, limit, self.watch)
+                self.watch()
+                if limit.expired:
+                    raise ShellError(f"{command!r}: no channel for {limit.seconds:.0f} s")
+                time.sleep(CHANNEL_PAUSE)
         except ShellError as error:
             raise self._lost(Loss.COMMAND, str(error), "the command's end") from error
 

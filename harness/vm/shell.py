@@ -23,6 +23,10 @@ class ShellError(Exception):
     """SSH did not work; the machine decides whose fault that is."""
 
 
+class ShellRefusedError(ShellError):
+    """The server gave no channel, and ran nothing: dropbear does that at times, when one has just ended."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command in the guest left: exit status and output."""
@@ -62,9 +66,14 @@ class Shell:
         return cls(transport)
 
     def channel(self, command: str) -> paramiko.Channel:
-        """Start a command and return its channel; raises ShellError."""
+        """Start a command and return its channel; raises ShellError, or ShellRefusedError."""
         try:
             channel = self._transport.open_session(timeout=DIAL_SECONDS)
+        except paramiko.ChannelException as error:
+            raise ShellRefusedError(f"SSH channel for {command!r}: {error}") from error
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise ShellError(f"SSH channel for {command!r}: {error or type(error).__name__}") from error
+        try:
             channel.exec_command(command)
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise ShellError(f"SSH channel for {command!r}: {error or type(error).__name__}") from error

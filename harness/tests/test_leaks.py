@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What counts as memory that is not back."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import leaks
+from harness.errors import HarnessError
+from harness.kho import Folio
+
+COUNTS = {"free": 900000, "Shmem": 100, "SUnreclaim": 20000}
+AT_FIRST = frozenset({(0x1000, 0), (0x2000, 0), (0x200000, 9)})
+
+
+def memory(generation: int = 0, preserved: frozenset[Folio] | None = AT_FIRST) -> leaks.Memory:
+    return leaks.Memory(generation, COUNTS, preserved)
+
+
+def having(counts: dict[str, int]) -> leaks.Memory:
+    return leaks.Memory(0, COUNTS | counts, AT_FIRST)
+
+
+def test_nothing_changed() -> None:
+    assert leaks.compare(memory(), memory()) == []
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"Shmem": 104}, {"free": 900000 - 4097}, {"SUnreclaim": 22049}],
+    ids=["shmem", "free", "slab"],
+)
+def test_less_than_before_is_found(counts: dict[str, int]) -> None:
+    (found,) = leaks.compare(memory(), having(counts))
+    assert found.startswith(next(iter(counts)))
+
+
+def test_more_free_memory_is_no_leak() -> None:
+    assert leaks.compare(memory(), having({"free": 999999})) == []
+
+
+def test_a_page_that_kho_would_carry_is_found() -> None:
+    found = leaks.compare(memory(), memory(preserved=AT_FIRST | {(0x5000, 0)}))
+    assert found == ["KHO would carry 1 pages more, the first at 0x5000"]
+
+
+def test_in_another_generation_the_same_things_are_elsewhere() -> None:
+    moved = frozenset({(0x9000, 0), (0xA000, 0), (0x800000, 9)})
+    assert leaks.compare(memory(), memory(1, moved)) == []
+
+
+def test_in_another_generation_one_more_is_found_by_its_size() -> None:
+    moved = frozenset({(0x9000, 0), (0x400000, 9), (0x800000, 9), (0xA000, 0)})
+    assert leaks.compare(memory(), memory(1, moved)) == [
+        "KHO would carry 512 pages more, the first at 0x800000"
+    ]
+
+
+def test_without_kho_there_is_nothing_to_compare() -> None:
+    assert leaks.compare(memory(preserved=None), memory(preserved=None)) == []
+
+
+def test_symbols(tmp_path: Path) -> None:
+    table = tmp_path / "System.map"
+    table.write_text("ffffffff81000000 T _text\nffffffff81b829c0 b kho_out\nffffffff81b829c8 b kho_out_too\n")
+    assert leaks.address(table, "kho_out") == 0xFFFFFFFF81B829C0
+    with pytest.raises(HarnessError, match="no kho_in"):
+        leaks.address(table, "kho_in")
