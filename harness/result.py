@@ -67,6 +67,7 @@ CHECKS: Mapping[Oracle, str] = MappingProxyType(
         Oracle.FIDELITY: "what the fd is like, property by property, against what the host saw before",
         Oracle.OUTSIDE: "the page frames of the fd, read through QEMU: byte for byte, and the same frames",
         Oracle.LOG: "every line of the kernel's log in every generation: no report that nobody expects",
+        Oracle.LEAKS: "that memory is given back: at the end, when everything was let go of, and by `memory`",
         Oracle.IDENTITY: "that each kexec was a live update into the intended kernel, and not a reset",
         Oracle.DEVICE: "that a device writes into the memory that it was given",
         Oracle.GUEST: "that a guest counts on from where it was",
