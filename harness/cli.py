@@ -282,6 +282,9 @@ def build_command(options: argparse.Namespace) -> int:
     for name in wanted:
         kernel = obtain_kernel(store, name, None if options.all else options.tree)
         made = artifacts.obtain_for(store, {name: kernel}, name)
+        if not options.tree:
+            # What cases that run the kernel's own tests need besides.
+            artifacts.obtain_for(store, {name: kernel}, name, selftests=True)
         print(f"kernel       {kernel.release}, build id {kernel.build_id}: {kernel.image}")
         print(f"guest image  {made.guest.initramfs}")
         print(f"accelerator  {made.accel.name}: {made.accel.reason}")

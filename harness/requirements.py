@@ -45,8 +45,10 @@ def selftests(plan: Plan) -> Iterator[str]:
 
 
 def has(artifacts: Artifacts, kernel: str | None) -> str:
-    """The programs of the kernel's own tests that there are."""
-    return ", ".join(artifacts.programs(kernel)) or "none"
+    """The programs of the kernel's own tests that there are, and what did not build."""
+    tests = artifacts.selftests.get(artifacts.kernels[kernel].release)
+    failed = tests.failed if tests else ()
+    return "; ".join((", ".join(artifacts.programs(kernel)) or "none", *failed))
 
 
 def unbuilt(plan: Plan, kernel: Kernel, modules: tuple[str, ...]) -> Iterator[Unmet]:

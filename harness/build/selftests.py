@@ -6,9 +6,12 @@ selftests/kho tests is lib/test_kho.c, which the kernel has only built in; here 
 no kernel has to be configured for it.
 """
 
+import contextlib
 import hashlib
+import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +29,10 @@ SELFTESTS = Path("tools/testing/selftests")
 FOLDERS = ("liveupdate",)
 # Modules by their names in the guest, each with the file of the tree that it is made of.
 MODULES = {"test_kho": Path("lib/test_kho.c")}
-# Goes into every key: to be raised when the way these are built changes.
-_RECIPE = "1"
+# Go into the keys: to be raised when the way these are built changes.
+_RECIPE = "2"
+_HEADERS_RECIPE = "1"
+_FAILED = "failed.json"
 # The kernel has libfdt and exports nothing of it: the module has its own.
 _LIBFDT = ("fdt", "fdt_ro", "fdt_sw")
 _LIBFDT_SOURCE = Path("scripts/dtc/libfdt")
@@ -53,6 +58,8 @@ class Selftests:
 
     programs: tuple[Path, ...]
     modules: tuple[Path, ...]
+    # What a tree of the user's has and cannot be built, each with the first error.
+    failed: tuple[str, ...]
     key: str
 
     @property
@@ -64,8 +71,7 @@ class Selftests:
 def obtain_selftests(store: Store, kernel: Kernel) -> Selftests:
     """The kernel's own tests, built unless the store has them; what its tree does not have is left out.
 
-    Raises HarnessError when they do not build; but what a tree of the user's has as a module that cannot be
-    one, is left out as well.
+    Raises HarnessError when they do not build; of a tree of the user's, what does not build is left out.
     """
     inputs = {"recipe": _RECIPE, "kernel": kernel.key, "toolchain": toolchain()}
     name = f"{kernel.name}-selftests"
@@ -74,43 +80,52 @@ def obtain_selftests(store: Store, kernel: Kernel) -> Selftests:
     def build(draft: Path) -> None:
         log.parent.mkdir(exist_ok=True)
         log.unlink(missing_ok=True)
+        failed: list[str] = []
         for part in ("programs", "modules"):
             (draft / part).mkdir()
         for folder in FOLDERS:
             if (kernel.source / SELFTESTS / folder).is_dir():
-                _build_programs(store, kernel, folder, draft, log)
+                with _tolerated(kernel, failed):
+                    _build_programs(store, kernel, folder, draft, log)
         for module, source in MODULES.items():
             if (kernel.source / source).exists():
-                _build_module(store, kernel, module, draft, log)
+                with _tolerated(kernel, failed):
+                    _build_module(store, kernel, module, draft, log)
+        (draft / _FAILED).write_text(json.dumps(failed) + "\n")
         if log.exists():
             log.replace(draft / "build.log")
 
     entry = store.obtain("selftests", name, inputs, build)
     programs, modules = (tuple(sorted((entry / part).iterdir())) for part in ("programs", "modules"))
-    return Selftests(programs, modules, key_of(inputs))
+    return Selftests(programs, modules, tuple(json.loads((entry / _FAILED).read_text())), key_of(inputs))
+
+
+@contextlib.contextmanager
+def _tolerated(kernel: Kernel, failed: list[str]) -> Iterator[None]:
+    """Note what does not build of a tree of the user's; nobody has promised that it does."""
+    try:
+        yield
+    except HarnessError as error:
+        if kernel.name != TREE:
+            raise
+        say(f"{error}; what needs it will be skipped")
+        failed.append(str(error).partition("\n")[0])
 
 
 def _build_programs(store: Store, kernel: Kernel, folder: str, draft: Path, log: Path) -> None:
     """Build the programs of one folder into draft/programs."""
     headers = _obtain_headers(store, kernel)
-    work, output = draft / "work", draft / "output"
-    output.mkdir()
-    shadow(kernel.source, work, SELFTESTS / folder)
-    settings = (f"OUTPUT={output}", f"KHDR_INCLUDES=-isystem {headers}", "LDFLAGS=-static")
     what = f"{SELFTESTS / folder} of kernel {kernel.name}"
-    with stage(f"building {what}"):
-        make(
-            ("make", *settings, "all"),
-            cwd=work / SELFTESTS / folder,
-            ccache=store.root / "ccache",
-            log=log,
-            what=what,
-        )
-    for file in output.iterdir():
-        if file.is_file() and os.access(file, os.X_OK):
-            run(["strip", "-o", draft / "programs" / file.name, file])
-    for leftover in (work, output):
-        shutil.rmtree(leftover)
+    with stage(f"building {what}"), tempfile.TemporaryDirectory(dir=draft) as area:
+        work, output = Path(area, "linux"), Path(area, "output")
+        output.mkdir()
+        shadow(kernel.source, work, SELFTESTS / folder)
+        settings = (f"OUTPUT={output}", f"KHDR_INCLUDES=-isystem {headers}", "LDFLAGS=-static")
+        place = work / SELFTESTS / folder
+        make(("make", *settings, "all"), cwd=place, ccache=store.root / "ccache", log=log, what=what)
+        for file in output.iterdir():
+            if file.is_file() and os.access(file, os.X_OK):
+                run(["strip", "-o", draft / "programs" / file.name, file])
 
 
 def shadow(source: Path, target: Path, folder: Path) -> None:
@@ -127,7 +142,7 @@ def shadow(source: Path, target: Path, folder: Path) -> None:
 
 def _obtain_headers(store: Store, kernel: Kernel) -> Path:
     """The folder of the headers for user space; the same for all kernels that have the same ones."""
-    inputs = {"recipe": _RECIPE, "sources": _digest(kernel.source), "toolchain": toolchain()}
+    inputs = {"recipe": _HEADERS_RECIPE, "sources": _digest(kernel.source), "toolchain": toolchain()}
     log = store.root / "log" / f"headers-{key_of(inputs)}.log"
 
     def build(draft: Path) -> None:
@@ -161,26 +176,19 @@ def _files(source: Path) -> Iterator[Path]:
 
 def _build_module(store: Store, kernel: Kernel, name: str, draft: Path, log: Path) -> None:
     """Build one module into draft/modules."""
-    work = draft / "work"
-    _gather(kernel.source, work, name)
-    argv = ("make", f"O={kernel.build}", f"M={work}", "modules")
     what = f"{MODULES[name]} of kernel {kernel.name} as a module"
-    with stage(f"building {what}"):
-        try:
-            make(argv, cwd=kernel.source, ccache=store.root / "ccache", log=log, what=what)
-        except HarnessError as error:
-            # Nobody has promised that it can be built of a tree of the user's.
-            if kernel.name != TREE:
-                raise
-            say(f"{error}; what needs it will be skipped")
-    for module in work.glob("*.ko"):
-        run(["strip", "--strip-debug", "-o", draft / "modules" / module.name, module])
-    shutil.rmtree(work)
+    with stage(f"building {what}"), tempfile.TemporaryDirectory(dir=draft) as area:
+        work = Path(area)
+        _gather(kernel.source, work, name)
+        argv = ("make", f"O={kernel.build}", f"M={work}", "modules")
+        make(argv, cwd=kernel.source, ccache=store.root / "ccache", log=log, what=what)
+        for module in work.glob("*.ko"):
+            run(["strip", "--strip-debug", "-o", draft / "modules" / module.name, module])
 
 
 def _gather(source: Path, work: Path, name: str) -> None:
     """Put the sources of a module where its Kbuild finds them; lib/fdt*.c include by relative paths."""
-    (work / "lib").mkdir(parents=True)
+    (work / "lib").mkdir()
     shutil.copy(source / MODULES[name], work / "lib" / "main.c")
     for part in _LIBFDT:
         shutil.copy(source / "lib" / f"{part}.c", work / "lib")

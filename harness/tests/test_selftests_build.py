@@ -89,6 +89,7 @@ def test_programs_are_static_and_the_tree_is_as_before(store: Store, kernel: Ker
     assert sorted(kernel.source.rglob("*")) == before
     assert sorted(path.name for path in made.programs[0].parents[1].iterdir()) == [
         "build.log",
+        "failed.json",
         "inputs.json",
         "modules",
         "programs",
@@ -110,7 +111,7 @@ def test_a_tree_without_them_has_none(store: Store, kernel: Kernel) -> None:
     (kernel.source / "tools/testing/selftests/liveupdate").rename(kernel.source / "elsewhere")
     (kernel.source / "lib/test_kho.c").unlink()
     made = obtain_selftests(store, kernel)
-    assert (made.programs, made.modules) == ((), ())
+    assert (made.programs, made.modules, made.failed) == ((), (), ())
 
 
 def test_error_shows_the_compilers_first(store: Store, kernel: Kernel) -> None:
@@ -120,13 +121,14 @@ def test_error_shows_the_compilers_first(store: Store, kernel: Kernel) -> None:
         obtain_selftests(store, kernel)
 
 
-def test_only_a_tree_may_lack_the_module(
-    store: Store, kernel: Kernel, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["lib/test_kho.c", "tools/testing/selftests/liveupdate/liveupdate.c"])
+def test_only_of_a_tree_something_may_not_build(
+    name: str, store: Store, kernel: Kernel, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(kernel, "lib/test_kho.c", "int kho = wrong;\n")
-    with pytest.raises(HarnessError, match=r"test_kho.c of kernel 7.3.4 as a module does not build: .*wrong"):
+    write(kernel, name, "int kho = wrong;\n")
+    with pytest.raises(HarnessError, match=r"of kernel 7.3.4 .*does not build: .*wrong"):
         obtain_selftests(store, kernel)
     made = obtain_selftests(store, replace(kernel, name=TREE))
-    assert made.modules == ()
-    assert len(made.programs) == 1
+    assert len(made.modules + made.programs) == 1
+    assert "wrong" in made.failed[0]
     assert "what needs it will be skipped" in capsys.readouterr().err
