@@ -50,7 +50,7 @@ class Kexec(Strictly):
 
 @dataclass(frozen=True)
 class Verify(Strictly):
-    """Check everything that this kind of fd promises to keep, against the host's own record."""
+    """Check contents, memory and all that is promised of this kind of fd, against the host's own record."""
 
     fd: Annotated[FdName, Field(description="Name of the open fd.")]
 
@@ -82,7 +82,7 @@ class End(Strictly):
 
 @dataclass(frozen=True)
 class Load(Strictly):
-    """Load a module of the guest image."""
+    """Load a module of the guest image; those that a kind of file needs are loaded without it."""
 
     module: Annotated[Text, Field(description="Name of the module, as vfio_mock.")]
     parameters: Annotated[
@@ -231,7 +231,7 @@ class Memory(Strictly):
 
 @dataclass(frozen=True)
 class Damage(Strictly):
-    """Change what is handed to the next kernel, in memory, after the box was sealed."""
+    """Change what a sealed box hands to the next kernel, in memory: nothing that arrives may be believed."""
 
     part: Annotated[
         Literal["root", "directory", "box", "entry", "fd", "device", "vm", "memory"],
@@ -264,7 +264,7 @@ class Damage(Strictly):
 
 @dataclass(frozen=True)
 class Parallel(Strictly):
-    """Do several steps at the same time."""
+    """Do several steps at the same time: on a connection each, and all are sent before any answer is read."""
 
     steps: Annotated[tuple["Step", ...], Field(description="The steps: each is one call.")]
     succeed: Annotated[

@@ -35,7 +35,7 @@ class DeleteBox(OnBox):
 
 @dataclass(frozen=True)
 class Put(OnBox):
-    """Move an fd into a box: it is no longer open."""
+    """Move an fd into a box: it is no longer open. The host looks at it for the last time before."""
 
     fd: Annotated[FdName, Field(description="Name of the open fd.")]
     name: Annotated[
@@ -78,12 +78,12 @@ class Finish(OnBox):
 
 @dataclass(frozen=True)
 class Prepare(OnBox):
-    """Do beforehand what takes long about sealing a box."""
+    """Do beforehand what takes long about sealing a box, while its files may still be in use."""
 
 
 @dataclass(frozen=True)
 class List(Strictly):
-    """List what is in a box, or which boxes there are: this, in this order, and nothing else."""
+    """List what is in a box, or which boxes there are: just this, and in this order."""
 
     box: Annotated[BoxName | None, Field(description="Name of the box whose fds are listed.")] = None
     fds: Annotated[

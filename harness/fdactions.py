@@ -22,7 +22,10 @@ class Use(Strictly):
 class Fill(Strictly):
     """What is written into an fd's memory."""
 
-    seed: Annotated[Seed, Field(description="Seed of the pattern that fills the whole file.")]
+    seed: Annotated[
+        Seed,
+        Field(description="Seed of the pattern that fills the whole file; no two pages of it are equal."),
+    ]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,11 @@ class Change(Use):
 
 @dataclass(frozen=True)
 class Guest(Use):
-    """Run a small guest, which counts in its memory, on a virtual machine; it goes on where it was."""
+    """Run a small guest on a virtual machine, which counts in its memory and in a register.
+
+    The host remembers the count and the state of the CPU: in another kernel the guest goes on from there, or
+    the step fails.
+    """
 
     vm: Annotated[FdName, Field(description="Name of the open fd of the virtual machine.")]
     memory: Annotated[FdName, Field(description="Name of the open fd of its memory.")]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The manual page of the scenario language, made of the models; docs/language.md is what it says."""
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 
 from harness import blob
@@ -11,7 +10,7 @@ from harness.releases import RANGE, VERSION
 from harness.report import MEANING
 from harness.result import CHECKS, EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE
 from harness.scalars import FD_NAME, MODULE_CHANGE, PROGRAM, TAG, UNITS, VARIABLE
-from harness.schema import DEFS, Schema, definitions
+from harness.schema import DEFS, Schema, definitions, purpose
 from harness.topics import BESIDE, HEAD, LOADED, PROMISED, REPEAT, TOPICS, VALUES
 from harness.verbs import VERBS, Verb
 
@@ -77,7 +76,7 @@ def entry(word: str, text: str, example: str, model: Schema) -> str:
 
 def about(verb: Verb) -> str:
     """What a verb does, what it is on each carrier, and what may stand beside it."""
-    lines = [f"{inspect.getdoc(verb.kind)}"]
+    lines = [purpose(verb)]
     if verb.short:
         lines[0] += f" A value alone is its `{verb.short}`."
     means = {carrier: verb.means.get(carrier, f"not there; {verb.instead}") for carrier in Carrier}

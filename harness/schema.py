@@ -114,7 +114,12 @@ def about(verb: Verb) -> str:
     means = dict(verb.means)
     same = len(set(means.values())) == 1 and verb.instead == ""
     on = next(iter(means.values())) if same else "; ".join(f"on {c}: {text}" for c, text in means.items())
-    return f"{inspect.getdoc(verb.kind)} ({on})"
+    return f"{purpose(verb)} ({on})"
+
+
+def purpose(verb: Verb) -> str:
+    """What a verb does, on one line."""
+    return " ".join((inspect.getdoc(verb.kind) or "").split())
 
 
 def with_variables(value: Any, key: str = "") -> Any:
