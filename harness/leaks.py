@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import checks, kho
+from harness.build.kernel import Kernel
 from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.result import Oracle
@@ -23,8 +24,12 @@ SETTLE = "echo 3 >/proc/sys/vm/drop_caches; cat /proc/sys/vm/stat_refresh; "
 SHRINK = "for cache in /sys/kernel/slab/*/shrink; do [ -e $cache ] && echo 1 >$cache; done; "
 # In KiB: objects that a CPU keeps at hand are not free. Of 100 cases the worst had lost 1.1 MiB.
 TOLERANCE = {"free": 2048, "Shmem": 0, "SUnreclaim": 2048}
-# From one generation to another: the next kernel lays out its own memory anew.
-AFTER_UPDATE = {"free": 3072, "Shmem": 0}
+# From one generation to another: the next kernel lays out its own memory anew. What arrived and nobody took
+# is missing in MemTotal, to the page; the first kernel is not laid out like one that KHO starts.
+AFTER_UPDATE = {"free": 3072, "Shmem": 0, "MemTotal": 0}
+AFTER_FIRST = AFTER_UPDATE | {"MemTotal": 64}
+# What a kernel takes for itself, more of it if it watches itself: KASAN keeps the stack of every allocation.
+ITS_OWN = {"free", "SUnreclaim"}
 # The first field of `struct kho_out` is the address of KHO's FDT: kernel/liveupdate/kexec_handover.c, 7.2.
 KHO_OUT = "kho_out"
 KERNEL_CODE = re.compile(r"^ *([0-9a-f]+)-[0-9a-f]+ : Kernel code$", re.MULTILINE)
@@ -43,20 +48,23 @@ class Memory:
     counts: dict[str, int]
     # Address and order of everything that KHO would carry; None: KHO is off.
     preserved: frozenset[kho.Folio] | None
+    # How many times as much as the lean kernel it may take for itself.
+    own: float = 1.0
 
 
-def take(machine: Machine, symbols: Path, scratch: Path, shrink: bool = True) -> Memory:
+def take(machine: Machine, kernel: Kernel, scratch: Path, shrink: bool = True) -> Memory:
     """The memory of the guest, now.
 
-    symbols: the System.map of its kernel; scratch: a file to pass memory through, gone afterwards; shrink:
-    have the slabs give up what they keep at hand too, which takes a while.
+    kernel: the one that runs; scratch: a file to pass memory through, gone afterwards; shrink: have the slabs
+    give up what they keep at hand too, which takes a while.
     """
     machine.run(f"{SETTLE}{SHRINK if shrink else ''}:")
     text = (checks.read(machine, "/proc/meminfo") or b"").decode()
     counts = {name: int(count) for name, count in MEMINFO.findall(text)}
     zones = (checks.read(machine, "/proc/zoneinfo") or b"").decode()
     counts["free"] = sum(map(int, FREE_PAGES.findall(zones))) * (kho.PAGE >> 10)
-    return Memory(machine.generation, counts, carried(machine, symbols, scratch))
+    preserved = carried(machine, kernel.symbols, scratch)
+    return Memory(machine.generation, counts, preserved, kernel.slowness)
 
 
 def carried(machine: Machine, symbols: Path, scratch: Path) -> frozenset[kho.Folio] | None:
@@ -89,8 +97,7 @@ def address(symbols: Path, name: str) -> int:
 def compare(before: Memory, now: Memory) -> list[str]:
     """What is not back."""
     found = []
-    tolerances = TOLERANCE if before.generation == now.generation else AFTER_UPDATE
-    for name, tolerance in tolerances.items():
+    for name, tolerance in tolerances(before, now).items():
         lost = lost_of(name, before, now)
         if lost > tolerance:
             found.append(f"{name} was {before.counts[name]} KiB and is {now.counts[name]} KiB")
@@ -101,10 +108,19 @@ def compare(before: Memory, now: Memory) -> list[str]:
     return found
 
 
+def tolerances(before: Memory, now: Memory) -> dict[str, int]:
+    """What is compared, and how much of it may be gone, in KiB."""
+    if before.generation == now.generation:
+        allowed = TOLERANCE
+    else:
+        allowed = AFTER_UPDATE if before.generation else AFTER_FIRST
+    return {name: round(kib * (now.own if name in ITS_OWN else 1)) for name, kib in allowed.items()}
+
+
 def lost_of(name: str, before: Memory, now: Memory) -> int:
     """How much of something is gone, in KiB."""
     more = now.counts[name] - before.counts[name]
-    return -more if name == "free" else more
+    return -more if name in {"free", "MemTotal"} else more
 
 
 def carried_more(before: Memory, now: Memory) -> list[kho.Folio]:
@@ -134,8 +150,8 @@ def check(before: Memory, now: Memory, evidence: Evidence) -> bool:
             "; ".join(found),
         )
         return False
-    tolerances = TOLERANCE if before.generation == now.generation else AFTER_UPDATE
-    counts = ", ".join(f"{name} {now.counts[name] - before.counts[name]:+} KiB" for name in tolerances)
+    changes = ((name, now.counts[name] - before.counts[name]) for name in tolerances(before, now))
+    counts = ", ".join(f"{name} {change:+} KiB" for name, change in changes)
     preserved = "KHO is off" if now.preserved is None else f"{len(now.preserved)} folios, none more"
     evidence.prove(Oracle.LEAKS, f"memory is back: {counts}; preserved by KHO: {preserved}")
     return True

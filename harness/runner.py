@@ -213,7 +213,7 @@ def _play(
     executor = Executor(
         plan, artifacts.kernels, artifacts.loads, machine, evidence, out, fds, now, plan.kernel
     )
-    baseline = leaks.take(machine, executor.symbols(), out / leaks.SCRATCH, shrink=False)
+    baseline = leaks.take(machine, executor.kernel, out / leaks.SCRATCH, shrink=False)
     try:
         for step in plan.steps:
             executor.step(step)
@@ -241,10 +241,10 @@ def given_back(plan: Plan, executor: Executor, baseline: leaks.Memory) -> None:
     if executor.running != plan.kernel:
         evidence.prove(Oracle.LEAKS, "everything was let go of; another kernel's memory is not compared")
         return
-    now = leaks.take(machine, executor.symbols(), executor.out / leaks.SCRATCH, shrink=False)
+    now = leaks.take(machine, executor.kernel, executor.out / leaks.SCRATCH, shrink=False)
     if leaks.compare(baseline, now):
         # Freed, and kept at hand? KASAN keeps many MiB.
-        now = leaks.take(machine, executor.symbols(), executor.out / leaks.SCRATCH)
+        now = leaks.take(machine, executor.kernel, executor.out / leaks.SCRATCH)
     leaks.check(baseline, now, evidence)
 
 

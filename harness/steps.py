@@ -58,9 +58,10 @@ class Executor:
     # Seconds that the kernel took for the calls of a step, by the guest's clock.
     spent: float = 0.0
 
-    def symbols(self) -> Path:
-        """The System.map of the kernel that runs."""
-        return self.kernels[self.running].symbols
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel that runs."""
+        return self.kernels[self.running]
 
     def step(self, step: Step) -> None:
         """Carry out one step; raises StepFailedError, MachineLostError or HarnessError."""
@@ -287,7 +288,7 @@ class Executor:
         raise StepFailedError
 
     def _memory(self, action: Memory) -> None:
-        now = leaks.take(self.machine, self.symbols(), self.out / leaks.SCRATCH)
+        now = leaks.take(self.machine, self.kernel, self.out / leaks.SCRATCH)
         if action.at == "baseline":
             self.memory = now
         elif self.memory is None:

@@ -9,7 +9,7 @@ from harness import leaks
 from harness.errors import HarnessError
 from harness.kho import Folio
 
-COUNTS = {"free": 900000, "Shmem": 100, "SUnreclaim": 20000}
+COUNTS = {"free": 900000, "MemTotal": 1000000, "Shmem": 100, "SUnreclaim": 20000}
 AT_FIRST = frozenset({(0x1000, 0), (0x2000, 0), (0x200000, 9)})
 
 
@@ -33,6 +33,17 @@ def test_nothing_changed() -> None:
 def test_less_than_before_is_found(counts: dict[str, int]) -> None:
     (found,) = leaks.compare(memory(), having(counts))
     assert found.startswith(next(iter(counts)))
+
+
+@pytest.mark.parametrize(("first", "found"), [(0, 0), (1, 1)], ids=["a cold boot", "a live update"])
+def test_a_page_that_nobody_took_is_found(first: int, found: int) -> None:
+    now = leaks.Memory(2, COUNTS | {"MemTotal": 1000000 - 4}, AT_FIRST)
+    assert len(leaks.compare(memory(first), now)) == found
+
+
+def test_a_kernel_that_watches_itself_takes_more() -> None:
+    assert leaks.compare(memory(), leaks.Memory(0, COUNTS | {"free": 900000 - 6144}, AT_FIRST, 3.0)) == []
+    assert leaks.compare(memory(), leaks.Memory(0, COUNTS | {"Shmem": 104}, AT_FIRST, 3.0)) != []
 
 
 def test_more_free_memory_is_no_leak() -> None:

@@ -40,6 +40,7 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "memory_kept": ({Oracle.LEAKS}, "Shmem was"),
     "preserved_kept": ({Oracle.LEAKS}, "KHO would carry"),
     "preserved_kept_after": ({Oracle.LEAKS}, "KHO would carry"),
+    "memory_lost": ({Oracle.LEAKS}, "MemTotal was"),
     "held_at_the_end": ({Oracle.LEAKS}, "Shmem was"),
     "stderr_differs": ({Oracle.STEP}, "stderr that is 'two'"),
     "answer_differs": ({Oracle.STEP}, 'the answer\'s status is "paused"'),
