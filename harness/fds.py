@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The fds of a run, as the host knows them: what is done to them, and what they must be afterwards."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +35,7 @@ class Fds:
     outside: checks.Outside
     open: dict[str, Record] = field(default_factory=dict)
     boxed: dict[tuple[str, str], Record] = field(default_factory=dict)
+    _files: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def record(self, name: str) -> Record:
         """What is known of an open fd."""
@@ -49,7 +52,10 @@ class Fds:
             self.machine.call("fill", fd=action.fd, seed=action.fill.seed)
             contents = contents.write(0, contents.size, action.fill.seed)
         readable, process = calls.is_readable(action), self.machine.acting
-        self.open[action.fd] = Record(action.fd, action.kind, contents, readable=readable, process=process)
+        file = next(self._files)
+        self.open[action.fd] = Record(
+            action.fd, action.kind, contents, readable=readable, process=process, file=file
+        )
 
     def before(self, action: SimpleAction) -> None:
         """What there is to be seen before an action."""
@@ -81,8 +87,20 @@ class Fds:
                 record = self.record(action.fd)
                 done = calls.after(action, record)
                 self.open[action.fd] = done if arrives(action, record) else replace(done, properties={})
+                if isinstance(action, Change):
+                    self._follow(done)
                 if isinstance(action, Map):
                     self.open[action.buffer] = calls.touched(action, self.record(action.buffer))
+
+    def _follow(self, changed: Record) -> None:
+        """Let the records of the file's other fds follow a change, of those in boxes too."""
+        for name, other in self.open.items():
+            if other.file == changed.file and name != changed.name:
+                self.open[name] = replace(other, contents=changed.contents, properties={})
+        same = [key for key, other in self.boxed.items() if other.file == changed.file]
+        if same:
+            now = fdchecks.look(self.machine, changed)
+            self.boxed |= {key: self.boxed[key].follow(now) for key in same}
 
     def _last_look(self, record: Record) -> None:
         """Look at the fd for the last time before it leaves: this is what it must be when it is back."""

@@ -48,17 +48,24 @@ VFIO_MOCK = frozenset(
     }
 )
 # What each carrier promises to keep of each kind, besides contents; of a kind that is not here, nothing.
-# fdbox: docs/fdbox.md. luo: in the tree, Documentation/mm/memfd_preservation.rst; holes are filled, mode,
-# owner and status flags are not kept.
+# fdbox: docs/fdbox.md. luo: the head of mm/memfd_luo.c in the tree. Holes are filled; mode, owner, O_APPEND
+# are reset. "File Status Flags: memfds are always opened with O_RDWR and O_LARGEFILE. This property is
+# maintained" says of these only the access mode.
 PROMISES: Mapping[tuple[Kind, Carrier], frozenset[Property]] = MappingProxyType(
     {
         (Kind.MEMFD, Carrier.FDBOX): MEMFD,
-        (Kind.MEMFD, Carrier.LUO): frozenset({Property.SIZE, Property.POSITION, Property.SEALS}),
+        (Kind.MEMFD, Carrier.LUO): frozenset(
+            {Property.SIZE, Property.POSITION, Property.ACCESS, Property.SEALS},
+        ),
     }
     | {(Kind.VM, carrier): frozenset({Property.TYPE}) for carrier in Carrier}
     | {(Kind.GUEST_MEMFD, carrier): GUEST_MEMFD for carrier in Carrier}
     | {(Kind.VFIO_MOCK, carrier): VFIO_MOCK for carrier in Carrier}
 )
+
+
+# What belongs to the file, whichever fd of it is asked.
+OF_FILE = frozenset({Property.SIZE, Property.MODE, Property.OWNER, Property.SEALS, Property.HOLES})
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,8 @@ class Record:
     counter: int = 0
     # Of a device: VFIO says nothing about one that no iommufd is bound to.
     bound: bool = False
+    # Which file it is: fds that `dup` made are of the same one.
+    file: int = 0
 
     def seen(
         self,
@@ -129,6 +138,11 @@ class Record:
     ) -> "Record":
         """The same fd after another look."""
         return replace(self, properties=properties, frames=frames, generation=generation, counter=counter)
+
+    def follow(self, other: "Record") -> "Record":
+        """The same fd, of which the file was changed by another fd, as that one is now."""
+        properties = {name: (other if name in OF_FILE else self).properties[name] for name in self.properties}
+        return replace(self, contents=other.contents, properties=properties, frames=other.frames)
 
     @property
     def has_contents(self) -> bool:

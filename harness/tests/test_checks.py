@@ -12,7 +12,7 @@ from harness.events import Events
 from harness.evidence import Evidence
 from harness.fdchecks import device_properties, fidelity, gmem_properties, properties, runs
 from harness.kinds import Carrier, Kind
-from harness.record import MEMFD, PROMISES, Property, Record
+from harness.record import MEMFD, OF_FILE, PROMISES, Property, Record, Run
 from harness.result import Blame, Oracle
 from harness.vm.agent import AgentErrnoError
 
@@ -84,6 +84,17 @@ INFO = {
     "registers": [0, 7],
     "buffers": [{"iova": 0, "offset": 0, "length": 4096}],
 }
+
+
+def test_a_change_by_another_fd_is_of_the_file_alone() -> None:
+    """What belongs to the open file, as position and access mode, stays as it was."""
+    changed = replace(RECORD, contents=Contents(7), properties=OTHER, frames=(Run(0, 9, 1),))
+    followed = RECORD.follow(changed)
+    assert (followed.contents, followed.frames) == (changed.contents, changed.frames)
+    assert {name for name in MEMFD if followed.properties[name] == OTHER[name]} == OF_FILE
+    assert RECORD.seen({}, 0).follow(changed).properties == {}
+
+
 DEVICE = Record("dev", Kind.VFIO_MOCK, properties={Property.TYPE: "x"} | device_properties(INFO), counter=9)
 
 
