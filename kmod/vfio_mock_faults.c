@@ -5,10 +5,13 @@
  *	echo freeze:2:16:0:1 >/sys/module/vfio_mock/parameters/fault
  *
  * makes freeze of device 2 fail with errno 16, after no time, once. The numbers
- * are device, errno (0: it succeeds), milliseconds to sleep, and how often. An
- * empty line removes all. As a parameter of the module it works before anything
- * arrives. An operation that cannot fail sleeps only.
+ * are device, errno (0: it succeeds), milliseconds to sleep, and how often. When
+ * it happens the log says so. An empty line removes all. As a parameter of the
+ * module it works before anything arrives. An operation that cannot fail sleeps
+ * only.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/err.h>
@@ -153,6 +156,9 @@ int vfio_mock_fault(const struct vfio_mock *mock, enum vfio_mock_op op)
 	}
 	mutex_unlock(&faults_lock);
 
+	if (ms || error)
+		pr_info("as told: %s of device %u: errno %d after %u ms\n", op_names[op],
+			mock->number, error, ms);
 	if (ms)
 		msleep(ms);
 	return -error;
