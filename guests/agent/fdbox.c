@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <fdbox.h>
 
+#include "faulty.h"
 #include "fds.h"
 #include "ops.h"
 
@@ -48,9 +48,7 @@ static int call(struct request *rq, const char *path, unsigned int command, void
 		if (device < 0)
 			return fail(rq, "open of the fdbox device");
 	}
-	ret = ioctl(device, command, arg);
-	if (ret < 0)
-		fail(rq, what);
+	ret = faulty_ioctl(rq, device, command, arg, what);
 	if (!open_already)
 		close(device);
 	return ret;

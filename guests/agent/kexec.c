@@ -163,17 +163,20 @@ static void jump(struct timespec delay)
 	_exit(1);
 }
 
+/* So many processes as "at_once" says jump at the same time. */
 int op_kexec(struct request *rq)
 {
-	u64 delay = 0;
+	u64 delay = 0, left = 1;
 	pid_t child;
 
-	if (arg_u64(rq, "delay_ms", &delay))
+	if (arg_u64(rq, "delay_ms", &delay) || arg_u64(rq, "at_once", &left))
 		return -1;
-	child = fork();
-	if (child < 0)
-		return fail(rq, "fork");
-	if (!child)
-		jump((struct timespec){ delay / 1000, delay % 1000 * 1000000 });
+	for (; left; left--) {
+		child = fork();
+		if (child < 0)
+			return fail(rq, "fork");
+		if (!child)
+			jump((struct timespec){ delay / 1000, delay % 1000 * 1000000 });
+	}
 	return 0;
 }

@@ -9,9 +9,9 @@
 #include <linux/types.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "faulty.h"
 #include "fds.h"
 #include "ops.h"
 
@@ -65,8 +65,8 @@ static int open_session(struct request *rq, unsigned int command, const char *wh
 		return -1;
 	/* Too long a name arrives without NUL: refusing it is the kernel's job. */
 	memcpy(arg.name, name, strnlen(name, LUO_NAME_LENGTH));
-	if (ioctl(device, command, &arg))
-		return fail(rq, what);
+	if (faulty_ioctl(rq, device, command, &arg, what))
+		return -1;
 	return fds_add(rq, &sessions, "session", arg.fd);
 }
 
@@ -92,8 +92,8 @@ int op_luo_put(struct request *rq)
 	arg.fd = fds_find(rq, &held, "fd");
 	if (arg.fd < 0)
 		return -1;
-	if (ioctl(session, LUO_PRESERVE_FD, &arg))
-		return fail(rq, "LIVEUPDATE_SESSION_PRESERVE_FD");
+	if (faulty_ioctl(rq, session, LUO_PRESERVE_FD, &arg, "LIVEUPDATE_SESSION_PRESERVE_FD"))
+		return -1;
 	fds_forget(rq, &held, "fd");
 	close(arg.fd);
 	return 0;
@@ -108,8 +108,8 @@ int op_luo_get(struct request *rq)
 	if (session < 0 || fds_check_free(rq, &held, "fd") || arg_u64(rq, "token", &token))
 		return -1;
 	arg.token = token;
-	if (ioctl(session, LUO_RETRIEVE_FD, &arg))
-		return fail(rq, "LIVEUPDATE_SESSION_RETRIEVE_FD");
+	if (faulty_ioctl(rq, session, LUO_RETRIEVE_FD, &arg, "LIVEUPDATE_SESSION_RETRIEVE_FD"))
+		return -1;
 	return fds_add(rq, &held, "fd", arg.fd);
 }
 
@@ -120,7 +120,7 @@ int op_luo_finish(struct request *rq)
 
 	if (session < 0)
 		return -1;
-	return ioctl(session, LUO_FINISH, &arg) ? fail(rq, "LIVEUPDATE_SESSION_FINISH") : 0;
+	return faulty_ioctl(rq, session, LUO_FINISH, &arg, "LIVEUPDATE_SESSION_FINISH");
 }
 
 /* Of an outgoing session this takes everything back, of an incoming one it is finish. */

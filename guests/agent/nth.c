@@ -16,12 +16,12 @@
 
 #include <fdbox.h>
 
+#include "faulty.h"
 #include "ops.h"
 #include "stamp.h"
 
 #define CONTROL "/dev/fdbox/fdbox"
 #define BOX "nth"
-#define FAULTS "/sys/kernel/debug/"
 #define FDS 3U
 /* A blob of more than one page, and tables of KHO that are not there yet. */
 #define BIG_PAGES 600U
@@ -39,29 +39,6 @@ struct nth {
 	int box;
 	int fail_nth;		/* our thread's */
 };
-
-static int write_file(struct request *rq, const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool written = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	if (!written)
-		fail(rq, path);
-	if (fd >= 0)
-		close(fd);
-	return written ? 0 : -1;
-}
-
-/* Allocations that may wait fail too, and nothing is printed each time. */
-static int allow_faults(struct request *rq)
-{
-	return write_file(rq, FAULTS "failslab/ignore-gfp-wait", "N") ?:
-	       write_file(rq, FAULTS "failslab/verbose", "0") ?:
-	       write_file(rq, FAULTS "fail_page_alloc/ignore-gfp-wait", "N") ?:
-	       write_file(rq, FAULTS "fail_page_alloc/ignore-gfp-highmem", "N") ?:
-	       write_file(rq, FAULTS "fail_page_alloc/min-order", "0") ?:
-	       write_file(rq, FAULTS "fail_page_alloc/verbose", "0");
-}
 
 static int call(struct nth *nth, int request, int fd)
 {
@@ -90,21 +67,12 @@ static int call(struct nth *nth, int request, int fd)
 /* With the n-th allocation failing; *injected says whether there was one. */
 static int call_nth(struct nth *nth, int request, int fd, unsigned int n, bool *injected)
 {
-	char text[16] = { 0 };
-	int ret, error;
+	int ret;
 
-	snprintf(text, sizeof(text), "%u", n);
-	if (pwrite(nth->fail_nth, text, strlen(text), 0) < 0)
-		return fail(nth->rq, "write to fail-nth");
+	if (fail_from_now_on(nth->rq, nth->fail_nth, n))
+		return -1;
 	ret = call(nth, request, fd);
-	error = errno;
-	memset(text, 0, sizeof(text));
-	if (pread(nth->fail_nth, text, sizeof(text) - 1, 0) < 0 ||
-	    pwrite(nth->fail_nth, "0", 1, 0) < 0)
-		return fail(nth->rq, "fail-nth");
-	*injected = !strtoul(text, NULL, 10);
-	errno = error;
-	return ret;
+	return has_failed(nth->rq, nth->fail_nth, injected) ?: ret;
 }
 
 static int expect(struct nth *nth, bool good, const char *what)
@@ -302,9 +270,9 @@ int op_nth(struct request *rq)
 	if (allow_faults(rq))
 		return -1;
 	nth.control = open(CONTROL, O_RDWR | O_CLOEXEC);
-	nth.fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (nth.control < 0 || nth.fail_nth < 0)
-		fail(rq, "open of " CONTROL " or fail-nth");
+	if (nth.control < 0)
+		return fail(rq, "open of " CONTROL);
+	nth.fail_nth = open_fail_nth(rq);
 	for (request = 0; request < REQUESTS && !rq->error; request++)
 		all_rounds(&nth, request);
 	close(nth.fail_nth);

@@ -60,13 +60,13 @@ const struct op ops[] = {
 	{ "guest_resume", op_guest_resume, "vm fd state" },
 	{ "guest_stop", op_guest_stop, "vm" },
 
-	{ "fdbox_create", op_fdbox_create, "box via?" },
-	{ "fdbox_delete", op_fdbox_delete, "box via?" },
-	{ "fdbox_put", op_fdbox_put, "box fd name via?" },
-	{ "fdbox_get", op_fdbox_get, "box name fd via?" },
-	{ "fdbox_seal", op_fdbox_seal, "box via?" },
-	{ "fdbox_unseal", op_fdbox_unseal, "box via?" },
-	{ "fdbox_prepare", op_fdbox_prepare, "box via?" },
+	{ "fdbox_create", op_fdbox_create, "box via? fail_nth?" },
+	{ "fdbox_delete", op_fdbox_delete, "box via? fail_nth?" },
+	{ "fdbox_put", op_fdbox_put, "box fd name via? fail_nth?" },
+	{ "fdbox_get", op_fdbox_get, "box name fd via? fail_nth?" },
+	{ "fdbox_seal", op_fdbox_seal, "box via? fail_nth?" },
+	{ "fdbox_unseal", op_fdbox_unseal, "box via? fail_nth?" },
+	{ "fdbox_prepare", op_fdbox_prepare, "box via? fail_nth?" },
 	{ "fdbox_list", op_fdbox_list, "box? via?" },
 	{ "fdbox_delete_all", op_fdbox_delete_all, "" },
 	{ "many_put", op_many_put, "box count width?" },
@@ -80,11 +80,11 @@ const struct op ops[] = {
 
 	{ "nth", op_nth, "" },
 
-	{ "luo_create", op_luo_create, "session" },
-	{ "luo_retrieve", op_luo_retrieve, "session" },
-	{ "luo_put", op_luo_put, "session fd token" },
-	{ "luo_get", op_luo_get, "session token fd" },
-	{ "luo_finish", op_luo_finish, "session" },
+	{ "luo_create", op_luo_create, "session fail_nth?" },
+	{ "luo_retrieve", op_luo_retrieve, "session fail_nth?" },
+	{ "luo_put", op_luo_put, "session fd token fail_nth?" },
+	{ "luo_get", op_luo_get, "session token fd fail_nth?" },
+	{ "luo_finish", op_luo_finish, "session fail_nth?" },
 	{ "luo_close", op_luo_close, "session" },
 
 	{ "vfio_open", op_vfio_open, "fd device" },
@@ -100,6 +100,6 @@ const struct op ops[] = {
 
 	{ "kexec_load", op_kexec_load, "disk size cmdline initrd?" },
 	{ "kexec_unload", op_kexec_unload, "" },
-	{ "kexec", op_kexec, "delay_ms" },
+	{ "kexec", op_kexec, "delay_ms at_once?" },
 	{ NULL, NULL, NULL }
 };

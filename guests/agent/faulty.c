@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls in which the n-th allocation of the kernel's fails.
+ *
+ * Needs FAULT_INJECTION with FAILSLAB, FAIL_PAGE_ALLOC and their debugfs files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "faulty.h"
+
+#define FAULTS "/sys/kernel/debug/"
+#define FAIL_NTH "/proc/thread-self/fail-nth"
+
+static int write_file(struct request *rq, const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (!written)
+		fail(rq, path);
+	if (fd >= 0)
+		close(fd);
+	return written ? 0 : -1;
+}
+
+int allow_faults(struct request *rq)
+{
+	return write_file(rq, FAULTS "failslab/ignore-gfp-wait", "N") ?:
+	       write_file(rq, FAULTS "failslab/verbose", "0") ?:
+	       write_file(rq, FAULTS "fail_page_alloc/ignore-gfp-wait", "N") ?:
+	       write_file(rq, FAULTS "fail_page_alloc/ignore-gfp-highmem", "N") ?:
+	       write_file(rq, FAULTS "fail_page_alloc/min-order", "0") ?:
+	       write_file(rq, FAULTS "fail_page_alloc/verbose", "0");
+}
+
+int open_fail_nth(struct request *rq)
+{
+	int fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+
+	/* Not as the name of a call: that the kernel cannot be told to fail is no fault of its. */
+	return fd < 0 ? refuse(rq, "open of " FAIL_NTH ": %s", strerror(errno)) : fd;
+}
+
+int fail_from_now_on(struct request *rq, int fail_nth, unsigned int n)
+{
+	char text[16] = { 0 };
+
+	snprintf(text, sizeof(text), "%u", n);
+	if (pwrite(fail_nth, text, strlen(text), 0) < 0)
+		return fail(rq, "write to fail-nth");
+	return 0;
+}
+
+int has_failed(struct request *rq, int fail_nth, bool *injected)
+{
+	char text[16] = { 0 };
+	int error = errno;
+
+	if (pread(fail_nth, text, sizeof(text) - 1, 0) < 0 || pwrite(fail_nth, "0", 1, 0) < 0)
+		return fail(rq, "fail-nth");
+	*injected = !strtoul(text, NULL, 10);
+	errno = error;
+	return 0;
+}
+
+static int failing_ioctl(struct request *rq, int fd, unsigned int command, void *arg, u64 n,
+			 const char *what)
+{
+	bool injected = false;
+	int fail_nth, ret;
+
+	if (allow_faults(rq))
+		return -1;
+	fail_nth = open_fail_nth(rq);
+	if (fail_nth < 0)
+		return -1;
+	ret = fail_from_now_on(rq, fail_nth, n);
+	if (!ret) {
+		ret = ioctl(fd, command, arg);
+		if (!has_failed(rq, fail_nth, &injected) && !injected)
+			ret = refuse(rq, "%s has no allocation number %llu", what, n);
+		else if (ret < 0 && !rq->error)
+			fail(rq, what);
+	}
+	close(fail_nth);
+	return rq->error ? -1 : ret;
+}
+
+int faulty_ioctl(struct request *rq, int fd, unsigned int command, void *arg, const char *what)
+{
+	u64 n = 0;
+	int ret;
+
+	if (arg_u64(rq, "fail_nth", &n))
+		return -1;
+	if (n)
+		return failing_ioctl(rq, fd, command, arg, n, what);
+	ret = ioctl(fd, command, arg);
+	return ret < 0 ? fail(rq, what) : ret;
+}
