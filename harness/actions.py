@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from harness import faults
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.diagnostic import Where
 from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
@@ -26,11 +27,16 @@ from harness.scalars import (
 
 # What can be measured besides a step: how long nobody has the fds.
 BLACKOUT = "blackout"
+AT_ONCE = "How many processes do it at the same time; what is for one of them is refused to the others."
+AtOnce = Annotated[Whole, Field(ge=1, le=8, description=AT_ONCE)]
+Handover = Annotated[
+    bool, Field(description="Whether the next kernel is handed anything; false: it must not have been.")
+]
 
 
 @dataclass(frozen=True)
-class Kexec(Strictly):
-    """Live update: load a kernel, jump into it, and prove that it was not a reset."""
+class NextKernel(Strictly):
+    """Base of what loads the next kernel."""
 
     kernel: Annotated[
         Text | None,
@@ -46,6 +52,42 @@ class Kexec(Strictly):
             description="Modules that the next generation loads too, or, with a '-' in front, does not load."
         ),
     ] = ()
+    parameters: Annotated[
+        tuple[Text, ...],
+        OneOrMore,
+        Field(
+            description="More kernel parameters for the next generation; they replace those of the same key."
+        ),
+    ] = ()
+    at_once: AtOnce = 1
+
+
+@dataclass(frozen=True)
+class Kexec(NextKernel):
+    """Live update: load a kernel, jump into it, and prove that it was not a reset."""
+
+    handover: Handover = True
+
+
+@dataclass(frozen=True)
+class LoadKernel(NextKernel):
+    """Load the next kernel, as `kexec` does, and go on; it replaces one that is loaded already."""
+
+
+@dataclass(frozen=True)
+class Jump(Strictly):
+    """Jump into the kernel that was loaded last, as `kexec` does, and prove that it was not a reset."""
+
+    handover: Handover = True
+    at_once: AtOnce = 1
+
+
+@dataclass(frozen=True)
+class Fault(Strictly):
+    """Fault something: here, or, beside another verb, while that is done. What must be there then is for the
+    steps that follow to say."""
+
+    what: Annotated[faults.Fault, Field(description="What is broken.")]
 
 
 @dataclass(frozen=True)
@@ -302,6 +344,9 @@ Action = (
     | Unload
     | Parallel
     | Kexec
+    | LoadKernel
+    | Jump
+    | Fault
     | Verify
     | Close
     | Ssh
@@ -327,6 +372,8 @@ class Step:
     rounds: tuple[int, ...] = ()
     # The process that does it; None: the first one, which is root's.
     process: str | None = None
+    # What is broken while it is done.
+    fault: faults.Fault | None = None
 
     @property
     def inside(self) -> tuple["Step", ...]:
@@ -356,3 +403,13 @@ class Step:
     def may_succeed(self) -> bool:
         """Whether it may succeed."""
         return not self.expect or OK in self.expect
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the machine starts again from nothing in it."""
+        return faults.restarts(self.action.what if isinstance(self.action, Fault) else self.fault)
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the next kernel runs after it."""
+        return isinstance(self.action, Kexec | Jump) and not self.expect and not self.restarts

@@ -9,7 +9,7 @@ from harness.actions import (
 from harness.boxactions import Finish, Get, Prepare, Put, Seal, Unseal
 from harness.diagnostic import nearest
 from harness.kinds import Carrier
-from harness.world import Box, BoxState, World, held
+from harness.world import GONE, Box, BoxState, World, held
 
 # The name of an argument, and what is wrong with it.
 Problem = tuple[str, str]
@@ -29,7 +29,7 @@ def new_box_problems(world: World, name: str) -> Iterator[Problem]:
     """What is wrong with creating a box of this name."""
     box = world.boxes.get(name)
     limit = NAME_MAX[world.carrier]
-    if box is not None and box.state not in {BoxState.DELETED, BoxState.LEFT} and name not in world.unknown:
+    if box is not None and box.state not in GONE and name not in world.unknown:
         yield "box", f"box '{name}' exists since line {box.created}: {meant('EEXIST')}"
     if world.carrier is Carrier.FDBOX and ("/" in name or name in NOT_BOXES):
         yield (
@@ -47,9 +47,7 @@ def box_problems(
     box = world.boxes.get(name)
     if box is None or name in world.unknown:
         return
-    lost = box.state is BoxState.DELETED or (
-        box.state is BoxState.LEFT and not isinstance(step.action, Unseal)
-    )
+    lost = box.state in GONE and not (box.state is BoxState.LEFT and isinstance(step.action, Unseal))
     if world.carrier is Carrier.LUO and not held(box) and not isinstance(step.action, Unseal | Seal):
         # Not even `expect` helps: the harness has no session that it could ask.
         yield "box", absence(world, name, box)
@@ -64,6 +62,8 @@ def absence(world: World, name: str, box: Box) -> str:
     match box.state:
         case BoxState.DELETED:
             return f"box '{name}' was deleted in line {box.line}"
+        case BoxState.ENDED:
+            return f"box '{name}' {box.why}"
         case BoxState.LEFT if world.carrier is Carrier.LUO:
             return f"box '{name}' did not survive the kexec in line {box.line}: LUO carries a session once"
         case BoxState.LEFT:

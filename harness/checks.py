@@ -23,7 +23,7 @@ CONSOLE_LEVEL = 6
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 # It reports nothing younger, in seconds (mm/kmemleak.c, MSECS_MIN_AGE).
 KMEMLEAK_AGE = 5
-# guests/init says so.
+ORDERED_PANIC = Allowed("Kernel panic - not syncing: sysrq triggered crash", "the scenario ordered it")
 
 
 class Outside:
@@ -84,7 +84,8 @@ def log(
     lines = machine.console.text(generation)
     # The kernel's own log too: what user space writes to the console can cut through a line.
     lines += [line for line in klog.messages(dmesg) if line not in set(lines)]
-    reports = klog.unexpected(klog.scan(lines), tuple(allowed))
+    ordered = (ORDERED_PANIC,) if generation in evidence.panics else ()
+    reports = klog.unexpected(klog.scan(lines), (*allowed, *ordered))
     for report in reports:
         evidence.find(
             Oracle.LOG,

@@ -18,6 +18,8 @@ class Evidence:
     numbers: list[Number] = field(default_factory=list)
     # Set by the runner: what is going on when something is found.
     generation: int = 0
+    # The generations that were ordered to panic.
+    panics: set[int] = field(default_factory=set)
     step: int | None = None
 
     def prove(self, oracle: Oracle, text: str, generation: int | None = None) -> None:

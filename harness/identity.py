@@ -58,11 +58,23 @@ def check_cold(now: Identity, build_id: str) -> list[Mismatch]:
     return found
 
 
+def check_restart(before: Identity, now: Identity, build_id: str) -> list[Mismatch]:
+    """What is wrong with a boot from nothing after `before`; build_id: of the kernel that QEMU was given."""
+    return [*same_boot(before, now), *check_cold(now, build_id)]
+
+
+def check_kexec(before: Identity, now: Identity, build_id: str) -> list[Mismatch]:
+    """What is wrong with a kexec from `before` into the kernel with build_id that hands nothing over."""
+    found = same_boot(before, now)
+    if now.kho_count:
+        what = "the new kernel was handed KHO data, and must not have been"
+        found.append(Mismatch(what, "KHO kexec count 0", f"KHO kexec count {now.kho_count}"))
+    return found + other_kernel(now, build_id)
+
+
 def check_live_update(before: Identity, now: Identity, build_id: str) -> list[Mismatch]:
     """What is wrong with a boot that must be a live update of `before` into the kernel with build_id."""
-    found = []
-    if now.boot_id == before.boot_id:
-        found.append(Mismatch("no new kernel was booted", "another boot_id", f"{now.boot_id} again"))
+    found = same_boot(before, now)
     if now.kho_count != before.kho_count + 1:
         found.append(
             Mismatch(
@@ -71,8 +83,18 @@ def check_live_update(before: Identity, now: Identity, build_id: str) -> list[Mi
                 f"KHO kexec count {now.kho_count}",
             )
         )
-    if now.build_id != build_id:
-        found.append(
-            Mismatch("another kernel is running than the one that was loaded", build_id, now.build_id)
-        )
-    return found
+    return found + other_kernel(now, build_id)
+
+
+def same_boot(before: Identity, now: Identity) -> list[Mismatch]:
+    """Whether this is the boot that was before."""
+    if now.boot_id != before.boot_id:
+        return []
+    return [Mismatch("no new kernel was booted", "another boot_id", f"{now.boot_id} again")]
+
+
+def other_kernel(now: Identity, build_id: str) -> list[Mismatch]:
+    """Whether this is another kernel than the one with build_id."""
+    if now.build_id == build_id:
+        return []
+    return [Mismatch("another kernel is running than the one that was loaded", build_id, now.build_id)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from harness.actions import (
     Action,
     Close,
+    Jump,
     Kexec,
     Measure,
     Step,
@@ -23,9 +24,9 @@ from harness.fdactions import Guest, Use
 from harness.kinds import Carrier
 from harness.rules import problems
 from harness.verbs import VERB_OF, VERBS
-from harness.world import World, settle, travels, update
+from harness.world import GONE, Box, World, settle, travels, update
 
-Fault = tuple[Where, str]
+Wrong = tuple[Where, str]
 # What a kernel says of a box that does not exist: who expects this may name any box.
 ABSENT = frozenset({"ENOENT", "ENODEV"})
 # What can be done at the same time as others, and measured: calls of its own and nothing else.
@@ -51,19 +52,19 @@ class Draft:
 
 def lint(
     drafts: Sequence[Draft], carriers: Sequence[Carrier], kernels: Collection[str] | None = None
-) -> tuple[Fault, ...]:
+) -> tuple[Wrong, ...]:
     """What is wrong with the steps on any of the carriers, in no particular order."""
     faults = [fault for carrier in carriers for fault in lint_on(World(carrier, kernels), drafts)]
     # Both carriers may find fault with the same thing, in different words: the first one speaks.
     return tuple({where: (where, message) for where, message in reversed(faults)}.values())
 
 
-def lint_on(world: World, drafts: Sequence[Draft]) -> Iterator[Fault]:
+def lint_on(world: World, drafts: Sequence[Draft]) -> Iterator[Wrong]:
     """What is wrong on one carrier."""
     for draft in drafts:
         if draft.step is None:
             world.unknown |= draft.names
-            if draft.word == VERB_OF[Kexec]:
+            if draft.word in {VERB_OF[Kexec], VERB_OF[Jump]}:
                 update(world, draft.where.line)
             continue
         step, dangling = resolve(world, draft.step)
@@ -75,7 +76,7 @@ def lint_on(world: World, drafts: Sequence[Draft]) -> Iterator[Fault]:
             settle(world, step)
 
 
-def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Fault]:
+def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Wrong]:
     """Live updates that carry fds of which none is ever looked at: they would pass whatever came out."""
     for carrier in carriers:
         world, carrying, taken = World(carrier, None), None, set[str]()
@@ -83,8 +84,10 @@ def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Fau
             if draft.step is None:
                 return
             action = draft.step.core.action
-            if isinstance(draft.step.action, Kexec) and not draft.step.expect:
-                full = [name for name, box in world.boxes.items() if box.inside and travels(world, box)]
+            if draft.step.jumps or draft.step.restarts:
+                full = [
+                    name for name, box in world.boxes.items() if box.inside and at_stake(world, box, draft)
+                ]
                 carrying = carrying or ((draft.where, full[0]) if full else None)
             elif carrying and (draft.step.core.expect or looks(action, taken)):
                 break
@@ -98,12 +101,18 @@ def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Fau
                 return
 
 
+def at_stake(world: World, box: Box, draft: Draft) -> bool:
+    """Whether a new kernel may have the box, or must not have it any more."""
+    assert draft.step is not None
+    return box.state not in GONE if draft.step.restarts else travels(world, box)
+
+
 def looks(action: Action, taken: Collection[str]) -> bool:
     """Whether a step looks at something that was preserved; taken: the fds that came out of boxes."""
     return isinstance(action, Verify | List | Guest) or (isinstance(action, Put) and action.fd in taken)
 
 
-def check(world: World, draft: Draft, step: Step) -> Iterator[Fault]:
+def check(world: World, draft: Draft, step: Step) -> Iterator[Wrong]:
     """What is wrong with one step, before it is done."""
     word = VERB_OF[type(step.action)]
     verb = VERBS[word]
@@ -123,7 +132,7 @@ def check(world: World, draft: Draft, step: Step) -> Iterator[Fault]:
         yield place(draft, key), message
 
 
-def check_inside(world: World, draft: Draft, done: str) -> Iterator[Fault]:
+def check_inside(world: World, draft: Draft, done: str) -> Iterator[Wrong]:
     """What is wrong with a step within another; done: what that does with it."""
     if draft.step is None:
         return

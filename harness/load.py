@@ -14,17 +14,18 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness import matrix
-from harness.actions import Measure, Parallel, Step
+from harness import faults, matrix
+from harness.actions import Fault, Measure, Parallel, Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, guess, nearest
 from harness.explain import descriptions, explain, likely_key
 from harness.kinds import Carrier
 from harness.lint import Draft, lint, unseen
 from harness.scenario import Header, Modifiers, Repeat, Scenario
-from harness.verbs import VERB_OF, VERBS, Verb
+from harness.verbs import VERB_OF, VERBS
 from harness.yamltree import Loc, Plain, Tree, parse
 
 T = TypeVar("T")
+FAULT = VERB_OF[Fault]
 # What a step can begin with.
 WORDS = (*VERBS, "repeat")
 STEPS_HELP = "what is done, in order: steps: [{create_box: vm0}, ...]"
@@ -136,7 +137,7 @@ def carriers_of(value: Mapping[str, Plain]) -> tuple[Carrier, ...]:
 
 
 def read_steps(value: Plain, tree: Tree, loc: Loc) -> list[Draft]:
-    """The steps in the list at a path, those that are wrong included."""
+    """The steps in the list at a path, and in lists in it, those that are wrong included."""
     if not isinstance(value, tuple):
         tree.fault(tree.where_key(loc), f"'steps' must be a list, each step with a '- ': {STEPS_HELP}")
         return []
@@ -146,6 +147,8 @@ def read_steps(value: Plain, tree: Tree, loc: Loc) -> list[Draft]:
     for index, step in enumerate(value):
         if isinstance(step, dict) and "repeat" in step:
             drafts += read_repeat(step, tree, (*loc, index))
+        elif isinstance(step, tuple):
+            drafts += read_steps(step, tree, (*loc, index))
         else:
             drafts.append(read_step(step, tree, (*loc, index)))
     return drafts
@@ -191,12 +194,17 @@ def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
     elif (word := find_verb(value, tree, loc)) is not None:
         before = len(tree.faults)
         beside = {key: rest for key, rest in value.items() if key != word}
-        arguments: Any = spread(VERBS[word], value[word])
+        arguments: Any = spread(VERBS[word].short, value[word])
         if word == VERB_OF[Parallel]:
             arguments, inside = read_parallel(arguments, tree, (*loc, word))
         elif word == VERB_OF[Measure]:
             arguments, inside = read_measured(arguments, tree, (*loc, word))
-        action = validate(VERBS[word].kind, arguments, tree, (*loc, word), f"'{word}'")
+        elif word == FAULT:
+            arguments = {"what": read_fault(arguments, tree, (*loc, word))}
+        fault = read_fault(beside.pop(FAULT), tree, (*loc, FAULT)) if FAULT in beside else None
+        action = None
+        if len(tree.faults) == before or word != FAULT:
+            action = validate(VERBS[word].kind, arguments, tree, (*loc, word), f"'{word}'")
         misplaced = report_misplaced(beside, word, tree, loc)
         modifiers = validate(
             Modifiers,
@@ -206,7 +214,7 @@ def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
             "a step",
         )
         if action is not None and modifiers is not None and len(tree.faults) == before:
-            step = Step(action, modifiers.expect, tree.where(loc), 0, process=modifiers.process)
+            step = Step(action, modifiers.expect, tree.where(loc), 0, process=modifiers.process, fault=fault)
     depth = len(loc)
     places = {
         str(at[-1]): where
@@ -260,6 +268,8 @@ def not_a_step(value: Plain) -> str:
 def find_verb(value: Mapping[str, Plain], tree: Tree, loc: Loc) -> str | None:
     """The verb of a step; None, and a fault, if there is not exactly one."""
     found = [key for key in value if key in VERBS]
+    # Beside another verb it says what is broken meanwhile.
+    found = [key for key in found if key != FAULT] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -293,12 +303,27 @@ def report_misplaced(beside: Mapping[str, Plain], word: str, tree: Tree, loc: Lo
     return misplaced
 
 
-def spread(verb: Verb, value: Plain) -> Plain:
+def read_fault(value: Plain, tree: Tree, loc: Loc) -> faults.Fault | None:
+    """What is to be broken: a word, with its arguments if it has any."""
+    said = value if isinstance(value, dict) else {value: None} if isinstance(value, str) else {}
+    if len(said) != 1:
+        known = ", ".join(faults.FAULTS)
+        tree.fault(tree.where_key(loc), f"'fault' needs one word for what is broken: {known}")
+        return None
+    ((word, arguments),) = said.items()
+    if word not in faults.FAULTS:
+        tree.fault(tree.where_key((*loc, word)), f"unknown fault '{word}'{nearest(word, faults.FAULTS)}")
+        return None
+    known_word = faults.FAULTS[word]
+    return validate(known_word.kind, spread(known_word.short, arguments), tree, (*loc, word), f"'{word}'")
+
+
+def spread(short: str | None, value: Plain) -> Plain:
     """The arguments of a verb, with its short form (`seal: vm0`) written out."""
     if value is None:
         return {}
-    if verb.short is not None and not isinstance(value, dict):
-        return {verb.short: value}
+    if short is not None and not isinstance(value, dict):
+        return {short: value}
     return value
 
 

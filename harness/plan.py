@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import modules
-from harness.actions import Kexec, Step
+from harness.actions import NextKernel, Step
 from harness.fdactions import Open
 from harness.kinds import DEFAULT_MODULES, KINDS, Carrier, Kind, modules_for
-from harness.scenario import Allowed, Boot, Requires, Scenario, Xfail
+from harness.scenario import Allowed, Requires, Scenario, Xfail
 
 # Under TCG an old CPU halves the time of everything: it has less for the kernel to probe and to patch.
 CPU_MODEL = "Nehalem"
@@ -65,7 +65,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Jump:
-    """How a kexec step starts the next kernel."""
+    """How the kernel that a step loads is started."""
 
     # The step's number.
     step: int
@@ -91,13 +91,14 @@ class Plan:
     next_kernels: tuple[str | None, ...]
     # Command line of the kernel of generation 0.
     cmdline: str
-    # One for each kexec step.
+    # One for each step that loads a kernel.
     jumps: tuple[Jump, ...]
     # The modules without which nothing of this can be tested, and what else is required.
     needed: tuple[str, ...]
     requires: Requires
     machine: MachineSpec
-    # In them every Kexec names its kernel: None is not "the running one" any more, but as for `kernel`.
+    # In them every step that loads a kernel names it: None is not "the running one" any more, but as for
+    # `kernel`.
     steps: tuple[Step, ...]
     # Kernel messages that are expected.
     dmesg: tuple[Allowed, ...]
@@ -105,6 +106,10 @@ class Plan:
     xfail: tuple[Xfail, ...] = ()
     # Why the kernel does not give back all memory at the end, where that is meant.
     keeps: str | None = None
+
+    def jump_of(self, step: int) -> Jump:
+        """How the kernel that this step loads is started."""
+        return next(jump for jump in self.jumps if jump.step == step)
 
 
 def names(sources: Iterable[Path]) -> dict[Path, str]:
@@ -160,13 +165,15 @@ def plan(
     kinds = dict.fromkeys(step.action.kind for step in steps if isinstance(step.action, Open))
     needed = modules_for(kinds, case.carrier)
 
-    def line(name: str | None, more: tuple[str, ...] = ()) -> str:
-        return cmdline(parameters(name) + modules_parameter(needed, (*boot.modules, *more)), boot)
+    def line(name: str | None, following: NextKernel | None = None) -> str:
+        changes, more = (following.modules, following.parameters) if following else ((), ())
+        words = parameters(name) + modules_parameter(needed, (*boot.modules, *changes))
+        return cmdline(words, boot.parameters, more)
 
     jumps = tuple(
-        Jump(step.number, step.action.kernel, line(step.action.kernel, step.action.modules))
+        Jump(step.number, step.action.kernel, line(step.action.kernel, step.action))
         for step in steps
-        if isinstance(step.action, Kexec)
+        if isinstance(step.action, NextKernel)
     )
     next_kernels = tuple(dict.fromkeys(jump.kernel for jump in jumps))
     return Plan(
@@ -213,22 +220,28 @@ def modules_parameter(needed: Iterable[str], changes: Iterable[str]) -> tuple[st
     return (modules.parameter(names, left_out),) if names or left_out else ()
 
 
-def resolve_kernels(steps: Iterable[Step], running: str | None) -> tuple[Step, ...]:
-    """Give every Kexec the kernel it loads: without one of its own, that of the generation that runs it."""
+def resolve_kernels(steps: Iterable[Step], first: str | None) -> tuple[Step, ...]:
+    """Give every step that loads a kernel its name: without one, that of the generation that loads it."""
     resolved: list[Step] = []
+    running = loaded = first
     for step in steps:
-        if isinstance(step.action, Kexec):
+        if isinstance(step.action, NextKernel):
             kernel = step.action.kernel or running
-            resolved.append(replace(step, action=replace(step.action, kernel=kernel)))
-            running = running if step.expect else kernel
-        else:
-            resolved.append(step)
+            step = replace(step, action=replace(step.action, kernel=kernel))  # noqa: PLW2901
+            loaded = loaded if step.expect else kernel
+        resolved.append(step)
+        if step.restarts:
+            running = first
+        elif step.jumps:
+            running = loaded
     return tuple(resolved)
 
 
-def cmdline(parameters: tuple[str, ...], boot: Boot) -> str:
-    """A kernel's command line; a scenario's parameters replace the kernel's of the same key."""
-    return " ".join(replaced(parameters, boot.parameters))
+def cmdline(parameters: tuple[str, ...], *more: tuple[str, ...]) -> str:
+    """A kernel's command line; more parameters replace those before them of the same key."""
+    for parameter in more:
+        parameters = replaced(parameters, parameter)
+    return " ".join(parameters)
 
 
 def replaced(parameters: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.actions import Kexec, Step
+from harness import faults
+from harness.actions import Fault, NextKernel, Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, nearest
 from harness.explain import explain, key_of
 from harness.lint import Draft, lint
@@ -29,7 +30,7 @@ DEPTH_MAX = 40
 DIGITS_MAX = 40
 NAME_MAX = 255
 # What is wrong, and the path of the value.
-Fault = tuple[Loc, str]
+Wrong = tuple[Loc, str]
 
 
 @dataclass(frozen=True, order=True)
@@ -52,7 +53,16 @@ def plan_to_json(plan: Plan) -> str:
 def step_to_data(step: Step) -> dict[str, Any]:
     """A step as JSON data: its action under its verb, as in the scenario."""
     rest = {name: value for name, value in to_data(step).items() if name not in {"action", "process"}}
-    return {VERB_OF[type(step.action)]: to_data(step.action), "as": step.process} | rest
+    action = step.action
+    arguments = fault_to_data(action.what) if isinstance(action, Fault) else to_data(action)
+    beside = fault_to_data(step.fault) if step.fault is not None else None
+    # A step of its own that breaks something has nothing beside it.
+    return rest | {"fault": beside, VERB_OF[type(action)]: arguments, "as": step.process}
+
+
+def fault_to_data(fault: faults.Fault) -> dict[str, Any]:
+    """A fault as JSON data: what there is to be said of it under its word, as in the scenario."""
+    return {faults.word_of(fault): to_data(fault)}
 
 
 def to_data(value: Any) -> dict[str, Any]:
@@ -265,10 +275,10 @@ def note_places(tree: Tree, value: Plain, loc: Loc, origin: Where) -> None:
             note_places(tree, inner, (*loc, index), origin)
 
 
-def make_plan(data: Mapping[str, Any]) -> tuple[Plan | None, list[Fault]]:
+def make_plan(data: Mapping[str, Any]) -> tuple[Plan | None, list[Wrong]]:
     """The plan, if every value in it is of the right kind, and what is wrong."""
     known = {field.name for field in fields(Plan)}
-    wrong: list[Fault] = [
+    wrong: list[Wrong] = [
         ((key,), f"unknown key '{key}' in a plan{nearest(key, known)}") for key in data if key not in known
     ]
     try:
@@ -279,7 +289,7 @@ def make_plan(data: Mapping[str, Any]) -> tuple[Plan | None, list[Fault]]:
     return None, wrong
 
 
-def check(plan: Plan, kernels: Collection[str] | None) -> Iterator[Fault]:
+def check(plan: Plan, kernels: Collection[str] | None) -> Iterator[Wrong]:
     """What is wrong with the values of a plan."""
     if message := case_problem(plan.case):
         yield ("case",), message
@@ -296,12 +306,13 @@ def check(plan: Plan, kernels: Collection[str] | None) -> Iterator[Fault]:
     yield from ((loc, "this must be text, without NUL") for loc in bad)
     if plan.kernel is not None and kernels is not None and plan.kernel not in kernels:
         yield ("kernel",), f"no kernel '{plan.kernel}'{nearest(plan.kernel, kernels)}"
-    kexecs = [(step.number, step.action.kernel) for step in plan.steps if isinstance(step.action, Kexec)]
+    loads = [step for step in plan.steps if isinstance(step.action, NextKernel)]
+    kexecs = [(step.number, step.action.kernel) for step in loads if isinstance(step.action, NextKernel)]
     said = ", ".join(f"{name(kernel)} in step {number}" for number, kernel in kexecs) or "no kernel"
     if [(jump.step, jump.kernel) for jump in plan.jumps] != kexecs:
-        yield ("jumps",), f"there must be one for each kexec step, and these load {said}"
+        yield ("jumps",), f"there must be one for each step that loads a kernel, and these load {said}"
     if plan.next_kernels != tuple(dict.fromkeys(kernel for _, kernel in kexecs)):
-        yield ("next_kernels",), f"these must be what the kexec steps load, each once: {said}"
+        yield ("next_kernels",), f"these must be what the steps load, each once: {said}"
 
 
 def name(kernel: str | None) -> str:

@@ -12,10 +12,12 @@ from harness.actions import (
     Damage,
     Dup,
     End,
-    Kexec,
+    Fault,
+    Jump,
     Load,
     Measure,
     Memory,
+    NextKernel,
     Parallel,
     Qmp,
     Selftest,
@@ -40,6 +42,7 @@ from harness.boxrules import (
 )
 from harness.diagnostic import nearest
 from harness.explain import clause, descriptions
+from harness.faultrules import fault_problems, kernel_problems
 from harness.fdactions import Change, Open, Use
 from harness.kinds import KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.verbs import VERB_OF, VERBS
@@ -51,6 +54,7 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
     expected = bool(step.expect)
     yield from fd_problems(world, step)
     yield from privilege_problems(world, step)
+    yield from fault_problems(world, step)
     match step.action:
         case CreateBox(box):
             if not expected:
@@ -90,11 +94,8 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
             kind = world.kinds.get(fd, Kind.MEMFD)
             if not KINDS[kind].modules:
                 yield "fd", f"nothing is promised of a {kind}: there is nothing to verify"
-        case Kexec(kernel):
-            if expected and step.may_succeed:
-                yield "expect", "whether there was a kexec must be known: it fails, or it does not"
-            if world.kernels is not None and kernel is not None and kernel not in world.kernels:
-                yield "kernel", f"no kernel '{kernel}'{nearest(kernel, world.kernels)}"
+        case NextKernel() | Jump():
+            yield from kernel_problems(world, step)
         case Damage():
             yield from damage_problems(step.action)
         case Prepare(box):
@@ -113,7 +114,7 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
                 yield "returns", "a command that fails returns nothing: 'returns' or 'error', not both"
         case Selftest():
             yield from selftest_problems(step.action)
-        case Use() | Close() | End() | Load() | Unload() | Ssh() | Memory():
+        case Use() | Close() | End() | Load() | Unload() | Ssh() | Memory() | Fault():
             pass
         case _:
             assert_never(step.action)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import checks, drawing, identity, leaks, requirements
-from harness.actions import Kexec, Selftest, Verify
+from harness.actions import Selftest, Verify
 from harness.artifacts import Artifacts
 from harness.boxactions import CreateBox
 from harness.calls import is_readable
@@ -18,6 +18,7 @@ from harness.events import Events
 from harness.evidence import Evidence
 from harness.fdactions import Open
 from harness.fds import Fds, StepFailedError
+from harness.generations import Generations
 from harness.journal import Journal
 from harness.kinds import KINDS, Carrier, Kind
 from harness.plan import Plan
@@ -210,13 +211,15 @@ def _play(
     outside = checks.Outside(out)
     outside.learn_scratch(machine)
     fds = Fds(plan.carrier, machine, evidence, outside)
-    executor = Executor(
+    generations = Generations(
         plan, artifacts.kernels, artifacts.loads, machine, evidence, out, fds, now, plan.kernel
     )
-    baseline = leaks.take(machine, executor.kernel, out / leaks.SCRATCH, shrink=False)
+    executor = Executor(plan, machine, evidence, fds, generations)
+    baseline = leaks.take(machine, generations.kernel, out / leaks.SCRATCH, shrink=False)
     try:
         for step in plan.steps:
             executor.step(step)
+        generations.settle_armed()
     except StepFailedError:
         evidence.events.emit("stopped", step=evidence.step)
     evidence.step = None
@@ -238,13 +241,15 @@ def given_back(plan: Plan, executor: Executor, baseline: leaks.Memory) -> None:
     names = (step.action.box for step in plan.steps if isinstance(step.action, CreateBox))
     if not leaks.let_go(machine, dict.fromkeys(names) if plan.carrier is Carrier.LUO else (), evidence):
         return
-    if executor.running != plan.kernel:
+    if executor.generations.running != plan.kernel:
         evidence.prove(Oracle.LEAKS, "everything was let go of; another kernel's memory is not compared")
         return
-    now = leaks.take(machine, executor.kernel, executor.out / leaks.SCRATCH, shrink=False)
+    now = leaks.take(
+        machine, executor.generations.kernel, executor.generations.out / leaks.SCRATCH, shrink=False
+    )
     if leaks.compare(baseline, now):
         # Freed, and kept at hand? KASAN keeps many MiB.
-        now = leaks.take(machine, executor.kernel, executor.out / leaks.SCRATCH)
+        now = leaks.take(machine, executor.generations.kernel, executor.generations.out / leaks.SCRATCH)
     leaks.check(baseline, now, evidence)
 
 
@@ -281,25 +286,25 @@ def missing(plan: Plan, evidence: Evidence) -> None:
     """Oracle 6: what must have been looked at and was not. Nothing is missing once something is found."""
     if evidence.findings:
         return
-    live_updates = sum(isinstance(s.action, Kexec) and not s.expect for s in plan.steps)
+    boots = sum(step.jumps or step.restarts for step in plan.steps)
     lacking = [
         (f"{oracle} of generation {generation}", generation)
-        for generation in range(live_updates + 1)
+        for generation in range(boots + 1)
         for oracle in (Oracle.IDENTITY, Oracle.LOG, Oracle.EVIDENCE)
         if not evidence.proven(oracle, generation=generation)
     ]
     lacking += [
-        (f"{oracle} of step {number} (verify)", live_updates)
+        (f"{oracle} of step {number} (verify)", boots)
         for number, oracle in verifications(plan)
         if not evidence.proven(oracle, step=number)
     ]
     lacking += [
-        (f"{Oracle.SELFTEST} of step {step.number}", live_updates)
+        (f"{Oracle.SELFTEST} of step {step.number}", boots)
         for step in plan.steps
         if isinstance(step.action, Selftest) and not evidence.proven(Oracle.SELFTEST, step=step.number)
     ]
-    if not evidence.proven(Oracle.LEAKS, generation=live_updates):
-        lacking.append((f"{Oracle.LEAKS} at the end", live_updates))
+    if not evidence.proven(Oracle.LEAKS, generation=boots):
+        lacking.append((f"{Oracle.LEAKS} at the end", boots))
     for what, generation in lacking:
         evidence.find(
             Oracle.EVIDENCE,

@@ -3,15 +3,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from harness import answers, calls, checks, damage, identity, leaks, listing, selftests, timeline
+from harness import answers, breaking, calls, damage, faults, leaks, listing, selftests, timeline
 from harness.actions import (
     BLACKOUT,
     Action,
     Damage,
     End,
+    Fault,
+    Jump,
     Kexec,
+    Load,
+    LoadKernel,
     Measure,
     Memory,
     Parallel,
@@ -22,13 +25,13 @@ from harness.actions import (
     Verify,
 )
 from harness.boxactions import List
-from harness.build.kernel import Kernel
 from harness.calls import SimpleAction
 from harness.carriers import Op
 from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.fdactions import Guest, Open
 from harness.fds import Fds, StepFailedError
+from harness.generations import Generations
 from harness.kinds import KINDS
 from harness.plan import Plan
 from harness.result import SECONDS, Blame, Oracle
@@ -44,24 +47,13 @@ class Executor:
     """Carries out a plan's steps; what it keeps is the host's memory of the run."""
 
     plan: Plan
-    kernels: Mapping[str | None, Kernel]
-    # Names of the modules that init loads, by kernel and command line.
-    loads: Callable[[str | None, str], tuple[str, ...]]
     machine: Machine
     evidence: Evidence
-    out: Path
     fds: Fds
-    now: identity.Identity
-    # The name of the kernel that runs.
-    running: str | None
+    generations: Generations
     memory: leaks.Memory | None = None
     # Seconds that the kernel took for the calls of a step, by the guest's clock.
     spent: float = 0.0
-
-    @property
-    def kernel(self) -> Kernel:
-        """The kernel that runs."""
-        return self.kernels[self.running]
 
     def step(self, step: Step) -> None:
         """Carry out one step; raises StepFailedError, MachineLostError or HarnessError."""
@@ -73,23 +65,32 @@ class Executor:
             done = self._do(step.core)
         finally:
             self.machine.acting = None
-        if done:
-            events.emit("step done", step=step.number, verb=verb, generation=self.machine.generation)
-        else:
-            events.emit("step refused", step=step.number, verb=verb, generation=generation)
+            self.machine.meanwhile = None
+        what = "step done" if done else "step refused"
+        events.emit(what, step=step.number, verb=verb, generation=self.machine.generation)
         if isinstance(step.action, Measure):
             self._measure(step, step.action)
         self.evidence.step = None
 
     def _do(self, step: Step) -> bool:
-        """Do what a step says; whether the kernel did it, or refused it as it may."""
+        """Do what a step says, and break what it says meanwhile; whether the kernel did it, or refused it as
+        it may."""
         self.machine.acting, self.spent = step.process, 0.0
+        with breaking.beside(self.machine, step.action, step.fault, self.evidence) as meanwhile:
+            return self._try(step, meanwhile)
+
+    def _try(self, step: Step, meanwhile: Callable[[], None] | None) -> bool:
+        """Carry out a step and judge what it comes to; whether it was done, and not refused, as it may be."""
         try:
-            self._act(step)
+            if step.restarts:
+                self.generations.restart(step)
+            else:
+                self._act(step, meanwhile)
         except AgentErrnoError as error:
             self._refused(step, error)
             return False
-        self._granted(step)
+        if not step.restarts:
+            self._granted(step)
         return True
 
     def _granted(self, step: Step) -> None:
@@ -131,9 +132,24 @@ class Executor:
                 return ("guest_start", "guest_resume", "guest_run")
             case Kexec():
                 return ("kexec_load", "kexec")
+            case LoadKernel():
+                return ("kexec_load",)
+            case Jump():
+                return ("kexec",)
             case List():
                 return ("fdbox_list",)
-            case Verify() | Parallel() | End() | Ssh() | Selftest() | Qmp() | Damage() | Memory() | Measure():
+            case (
+                Verify()
+                | Parallel()
+                | End()
+                | Ssh()
+                | Selftest()
+                | Qmp()
+                | Damage()
+                | Memory()
+                | Measure()
+                | Fault()
+            ):
                 return ()
             case _:
                 return tuple(op for op, _ in self._operations(action))
@@ -141,15 +157,24 @@ class Executor:
     def _operations(self, action: SimpleAction) -> list[Op]:
         return calls.operations(self.plan.carrier, action, self.machine.process_dir)
 
-    def _act(self, step: Step) -> None:
+    def _act(self, step: Step, meanwhile: Callable[[], None] | None) -> None:
         action = step.action
+        if not isinstance(action, SimpleAction | Kexec | Jump):
+            self.machine.meanwhile = meanwhile
         match action:
             case Open():
                 self.fds.create(action)
             case Guest():
                 self.fds.run_guest(action)
             case Kexec():
-                self._kexec(step.number)
+                self.generations.load(step.number, action.at_once)
+                self.generations.jump(action.handover, action.at_once, meanwhile)
+            case LoadKernel():
+                self.generations.load(step.number, action.at_once)
+            case Jump():
+                self.generations.jump(action.handover, action.at_once, meanwhile)
+            case Fault(what):
+                self._break(what)
             case Verify(fd):
                 self.fds.verify(self.fds.record(fd))
             case List():
@@ -172,10 +197,24 @@ class Executor:
             case Damage():
                 self.evidence.prove(Oracle.STEP, f"damaged: {damage.apply(self.machine, action)}")
             case _:
-                self.fds.before(action)
-                for op, arguments in self._operations(action):
-                    self._timed(op, arguments)
-                self.fds.after(action)
+                self._call(step, action, meanwhile)
+
+    def _call(self, step: Step, action: SimpleAction, meanwhile: Callable[[], None] | None) -> None:
+        """What is done by calls of the agent alone."""
+        if isinstance(action, Load):
+            action = breaking.with_parameters(action, step.fault)
+        self.fds.before(action)
+        self.machine.meanwhile = meanwhile
+        for op, arguments in self._operations(action):
+            self._timed(op, arguments | breaking.arguments(step.fault))
+        self.fds.after(action)
+
+    def _break(self, fault: faults.Fault) -> None:
+        armed = breaking.strike(self.machine, fault, self.evidence)
+        if armed is not None:
+            self.generations.armed.append(armed)
+        if isinstance(fault, faults.Kill):
+            self.fds.open.clear()
 
     def _timed(self, op: str, arguments: Mapping[str, object]) -> None:
         try:
@@ -235,30 +274,6 @@ class Executor:
             self.evidence.find(Oracle.STEP, what, expected, f"{succeeded} of {len(replies)}")
             raise StepFailedError
 
-    def _kexec(self, number: int) -> None:
-        jump = next(jump for jump in self.plan.jumps if jump.step == number)
-        kernel = self.kernels[jump.kernel]
-        disk, size = self.plan.next_kernels.index(jump.kernel), kernel.image.stat().st_size
-        self.machine.call("kexec_load", disk=disk, size=size, cmdline=jump.cmdline)
-        self.evidence.events.emit("loaded", generation=self.machine.generation)
-        checks.look_for_leaks(self.machine, self.evidence)
-        checks.log_is_whole(self.machine, self.evidence, self.out)
-        before, hello = self.now, self.machine.jump()
-        self.running = jump.kernel
-        self.evidence.generation = self.machine.generation
-        # Open fds and unsealed boxes ended with the kernel that held them.
-        self.fds.open.clear()
-        for module, said in checks.missing_modules(self.machine, self.loads(jump.kernel, jump.cmdline)):
-            what = f"{module} did not load in the next kernel"
-            self.evidence.find(Oracle.MACHINE, what, "in /proc/modules", "not there", detail=said)
-        self.now = checks.who(self.machine, hello)
-        checks.identify(
-            identity.check_live_update(before, self.now, kernel.build_id),
-            f"another boot ({self.now.boot_id[:8]}), KHO kexec count {self.now.kho_count}, build id "
-            f"{self.now.build_id[:12]} as intended, QEMU saw no reset",
-            self.evidence,
-        )
-
     def _ssh(self, action: Ssh) -> None:
         result = self.machine.run(action.command)
         differences = tuple(answers.command(action, result))
@@ -269,7 +284,7 @@ class Executor:
 
     def _selftest(self, action: Selftest, number: int) -> None:
         result = self.machine.run(selftests.command(action))
-        (self.out / f"selftest.{number}.log").write_text(result.stdout, encoding="utf-8")
+        (self.generations.out / f"selftest.{number}.log").write_text(result.stdout, encoding="utf-8")
         faults, proofs = selftests.judge(action, result)
         for proof in proofs:
             self.evidence.prove(Oracle.SELFTEST, proof)
@@ -288,7 +303,7 @@ class Executor:
         raise StepFailedError
 
     def _memory(self, action: Memory) -> None:
-        now = leaks.take(self.machine, self.kernel, self.out / leaks.SCRATCH)
+        now = leaks.take(self.machine, self.generations.kernel, self.generations.out / leaks.SCRATCH)
         if action.at == "baseline":
             self.memory = now
         elif self.memory is None:

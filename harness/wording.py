@@ -3,7 +3,8 @@
 
 from dataclasses import is_dataclass
 
-from harness.actions import Step
+from harness import faults
+from harness.actions import Fault, Step
 from harness.verbs import VERB_OF
 
 
@@ -15,7 +16,8 @@ def step_title(step: Step) -> str:
 
 def describe_step(step: Step) -> str:
     """A step as in the scenario, on one line."""
-    beside = f", expect: {word(step.expect)}" if step.expect else ""
+    beside = f", fault: {word(step.fault)}" if step.fault else ""
+    beside += f", expect: {word(step.expect)}" if step.expect else ""
     beside += f", as: {step.process}" if step.process else ""
     return f"{VERB_OF[type(step.action)]}: {word(step.action)}{beside}"
 
@@ -25,6 +27,10 @@ def word(value: object) -> str:
     match value:
         case Step():
             return f"{{{describe_step(value)}}}"
+        case faults.Broken():
+            return f"{{{faults.word_of(value)}: {word(vars(value))}}}"
+        case Fault(what):
+            return word(what)
         case (single,) if isinstance(single, str):
             return single
         case tuple():

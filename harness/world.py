@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
+from harness import faults
 from harness.actions import (
     Close,
     Damage,
     Dup,
     End,
+    Fault,
+    Jump,
     Kexec,
     Load,
+    LoadKernel,
     Measure,
     Memory,
     Parallel,
@@ -38,6 +42,8 @@ class BoxState(Enum):
     LEFT = auto()
     FINISHED = auto()
     DELETED = auto()
+    # It ended with what held it: the machine, or on luo a process.
+    ENDED = auto()
 
 
 @dataclass
@@ -48,6 +54,8 @@ class Box:
     # Where it was created, and where its state changed last.
     created: int
     line: int
+    # Why it is not there any more, if it has ended.
+    why: str = ""
     # It came through a live update.
     travelled: bool = False
     # The fds in it, and those that were taken out, by their names in it.
@@ -76,6 +84,8 @@ class World:
     # The numbers that were measured, and whether there was a live update.
     measured: dict[str, Where] = field(default_factory=dict)
     updated: bool = False
+    # Where the next kernel was loaded.
+    loaded: int | None = None
 
 
 def held(box: Box) -> bool:
@@ -87,7 +97,9 @@ def held(box: Box) -> bool:
 
 def settle(world: World, step: Step) -> None:
     """What the world is after a step, whatever it may come to."""
-    if not step.expect:
+    if step.restarts:
+        restart(world, step.where.line)
+    elif not step.expect:
         apply(world, step)
     elif step.may_succeed:
         # It did what it does, or nothing: nobody knows.
@@ -149,11 +161,17 @@ def apply(world: World, step: Step) -> None:
         case Close(fd):
             world.open.pop(fd, None)
             world.gone[fd] = f"was closed in line {line}"
-        case Kexec():
-            update(world, line)
+        case Kexec(handover=handover) | Jump(handover=handover):
+            update(world, line, handover)
+        case LoadKernel():
+            world.loaded = line
+        case Fault(faults.Kill()):
+            kill(world, line)
         case Use() | Verify() | Prepare() | List() | Load() | Unload():
             pass
         case Ssh() | Selftest() | Qmp() | Damage() | Memory():
+            pass
+        case Fault():
             pass
         case _:
             assert_never(step.action)
@@ -165,21 +183,55 @@ def change(world: World, name: str, state: BoxState, line: int) -> None:
         world.boxes[name].state, world.boxes[name].line = state, line
 
 
+# A box that is not there any more.
+GONE = frozenset({BoxState.DELETED, BoxState.LEFT, BoxState.ENDED})
+
+
 def travels(world: World, box: Box) -> bool:
     """Whether a kexec carries a box."""
-    if box.state in {BoxState.DELETED, BoxState.LEFT}:
+    if box.state in GONE:
         return False
     return not box.travelled if world.carrier is Carrier.LUO else box.state is BoxState.SEALED
 
 
-def update(world: World, line: int) -> None:
+def update(world: World, line: int, handover: bool = True) -> None:
     """A live update: fds that are held open are gone, and so are boxes that do not travel."""
     world.updated = True
-    for fd in world.open:
-        world.gone[fd] = f"was open at the kexec in line {line}, and only what is in a box survives that"
-    world.open.clear()
+    end_fds(world, f"was open at the kexec in line {line}, and only what is in a box survives that")
+    world.loaded = None
     for box in world.boxes.values():
-        if box.state in {BoxState.DELETED, BoxState.LEFT}:
+        if box.state in GONE:
             continue
-        box.state, box.line = (BoxState.SEALED if travels(world, box) else BoxState.LEFT), line
-        box.travelled = True
+        if handover:
+            box.state, box.line = (BoxState.SEALED if travels(world, box) else BoxState.LEFT), line
+            box.travelled = True
+        else:
+            end_box(box, line, f"is not in a kernel that was handed nothing, as in line {line}")
+
+
+def restart(world: World, line: int) -> None:
+    """The machine starts from nothing: nothing is left."""
+    end_fds(world, f"ended with the machine in line {line}")
+    world.loaded = None
+    for box in world.boxes.values():
+        if box.state not in GONE:
+            end_box(box, line, f"ended with the machine in line {line}")
+
+
+def kill(world: World, line: int) -> None:
+    """Whoever holds something dies: fds close, and on luo the sessions that somebody held are gone."""
+    end_fds(world, f"ended with its process in line {line}")
+    for box in world.boxes.values():
+        if world.carrier is Carrier.LUO and held(box):
+            end_box(box, line, f"ended in line {line} with the process that held the session")
+
+
+def end_fds(world: World, why: str) -> None:
+    """No fd is open any more."""
+    world.gone |= dict.fromkeys(world.open, why)
+    world.open.clear()
+
+
+def end_box(box: Box, line: int, why: str) -> None:
+    """A box is not there any more."""
+    box.state, box.line, box.why = BoxState.ENDED, line, why

@@ -152,15 +152,15 @@ DAMAGED = [
     (
         change("next_kernels", to=[]),
         "next_kernels: ",
-        "what the kexec steps load, each once: the default kernel",
+        "what the steps load, each once: the default kernel",
     ),
     (
         change("next_kernels", to=["7.2.12"]),
         "next_kernels: ",
-        "what the kexec steps load, each once: the default kernel",
+        "what the steps load, each once: the default kernel",
     ),
     (change("next_kernels", to=None), "next_kernels: ", "'next_kernels' is empty: it must be a list"),
-    (change("jumps", to=[]), "jumps: ", "one for each kexec step"),
+    (change("jumps", to=[]), "jumps: ", "one for each step that loads"),
     (change("jumps", to="x"), "jumps: ", "must be a list"),
     (change("jumps", 0, "step", to=1), "jumps: ", "the default kernel (null) in step 5"),
     (change("jumps", 0, "cmdline", to=""), "jumps[0].cmdline: ", "must be text"),

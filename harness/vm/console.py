@@ -3,7 +3,7 @@
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # The first line of every kernel. With earlyprintk it is printed once, by the boot console.
@@ -65,6 +65,12 @@ class Console:
         self.lines.append(line)
         if PANIC in text and self.panic is None:
             self.panic = line
+
+    def cut_short(self, generation: int) -> None:
+        """A kernel after this generation that was ended before it was ready is none of its own."""
+        self.lines = [replace(line, generation=min(line.generation, generation)) for line in self.lines]
+        self.generation = min(self.generation, generation)
+        self._kernels = min(self._kernels, generation + 1)
 
     def find(self, needle: str, generation: int) -> Line | None:
         """The first line of a generation that contains needle."""

@@ -23,7 +23,7 @@ from harness.events import Events
 from harness.kinds import UNPRIVILEGED
 from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
 from harness.vm.console import INIT, JUMP, JUMP_REFUSED, MODULES, READY, Console
-from harness.vm.monitor import Monitor, MonitorError
+from harness.vm.monitor import Event, Monitor, MonitorError
 from harness.vm.qemu import SCRIPT_NAME, Hardware, argv, script
 from harness.vm.shell import Result, Shell, ShellError, ShellRefusedError, dial_until
 
@@ -66,6 +66,8 @@ class Loss(StrEnum):
     HANG = "hang"
     SSH = "SSH does not answer"
     COMMAND = "a command does not end"
+    NO_RESET = "no reset"
+    NO_PANIC = "no panic"
     AGENT = "the agent does not answer"
     QEMU = "QEMU ended"
 
@@ -75,8 +77,9 @@ RUNNING = "a machine that goes on running"
 ENDS = frozenset({"SHUTDOWN", "RESET"})
 # ShutdownCause in QEMU's qapi/run-state.json: somebody on the host did it.
 HOST_REASONS = frozenset({"host-qmp-quit", "host-signal", "host-ui", "host-error"})
-# Ours or the host's fault, whenever they happen; the others are the kernel's once it has booted.
-HOST_LOSSES = frozenset({Loss.QEMU, Loss.SSH})
+# Ours or the host's fault, whenever they happen; the others are the kernel's once it has booted. What was
+# ordered to break and does not is no fault of the kernel's: nothing could be tested.
+HOST_LOSSES = frozenset({Loss.QEMU, Loss.SSH, Loss.NO_RESET, Loss.NO_PANIC})
 
 
 class MachineLostError(Exception):
@@ -117,12 +120,16 @@ class Machine:
         self.booted = False
         self._process = process
         self._events = events
-        self._limits = limits
+        self.limits = limits
         self._shell: Shell | None = None
         # The agents by the names of their processes; None: the first one.
         self._processes: dict[str | None, Process] = {}
         # The process that calls are made by.
         self.acting: str | None = None
+        # Called again and again while the next call is under way.
+        self.meanwhile: Callable[[], None] | None = None
+        # How many of QEMU's events of an end were ordered.
+        self.excused = 0
         self._started = 0
         self._login: tuple[int, Path, str] | None = None
 
@@ -133,35 +140,39 @@ class Machine:
         self._login = (self._ssh_port(), key, host_key)
         self.monitor.execute("cont")
         self._events.emit("power-on", generation=0)
-        return self._arrive(0)
+        return self.arrive(0)
 
-    def jump(self) -> dict[str, Any]:
+    def jump(self, at_once: int = 1, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
         """Order the loaded kexec and wait for the next kernel; returns its agent's hello.
+
+        at_once: how many processes ask for it; meanwhile: called when the old kernel has said that it goes.
 
         Raises AgentErrnoError when reboot(2) refuses; the machine goes on then.
         """
         following = self.generation + 1
         refusals = len(self.console.find_all(JUMP_REFUSED, self.generation))
-        self._order_jump(functools.partial(self._leaving, refusals, following))
+        self._order_jump(at_once, functools.partial(self._leaving, refusals, following))
         self._events.emit("jump", generation=self.generation)
         self.disconnect()
-        limit = Deadline(self._limits.shutdown)
+        limit = Deadline(self.limits.shutdown)
         if not limit.wait(functools.partial(self._leaving, refusals, following), self.watch):
-            raise self._lost(Loss.NO_JUMP, "the old kernel never said 'Starting new kernel'", "the jump")
+            raise self.lost(Loss.NO_JUMP, "the old kernel never said 'Starting new kernel'", "the jump")
         refused = self.console.find_all(JUMP_REFUSED, self.generation)[refusals:]
         if refused:
             self.connect()
             errno = refused[0].text.rpartition(" ")[2]
             raise AgentErrnoError("kexec", errno, "reboot", refused[0].text)
         self._events.emit("old kernel gone", generation=self.generation)
-        limit = Deadline(self._limits.silence)
-        if not limit.wait(lambda: self._kernels > following, self.watch):
+        if meanwhile is not None:
+            meanwhile()
+        limit = Deadline(self.limits.silence)
+        if not limit.wait(lambda: self.kernels > following, self.watch):
             text = f"no output for {limit.seconds:.0f} s after 'Starting new kernel'"
-            raise self._lost(Loss.SILENCE, text, "the next kernel's first line")
+            raise self.lost(Loss.SILENCE, text, "the next kernel's first line")
         self._events.emit("next kernel", generation=following)
-        return self._arrive(following)
+        return self.arrive(following)
 
-    def _order_jump(self, leaving: Callable[[], bool]) -> None:
+    def _order_jump(self, at_once: int, leaving: Callable[[], bool]) -> None:
         """Give the order; on a busy host the jump can come before the answer, which is lost then."""
 
         def watch() -> None:
@@ -170,25 +181,27 @@ class Machine:
                 raise _LeavingError
 
         agent = self._running(None).agent
+        orders = {"delay_ms": JUMP_DELAY_MS, "at_once": at_once}
         try:
-            agent.call("kexec", Deadline(self._limits.call), watch, delay_ms=JUMP_DELAY_MS)
+            agent.call("kexec", Deadline(self.limits.call), watch, **orders)
         except _LeavingError:
             self._events.emit("order not answered", generation=self.generation)
         except AgentLostError as error:
-            raise self._lost(Loss.AGENT, str(error), "an answer to 'kexec'") from error
+            raise self.lost(Loss.AGENT, str(error), "an answer to 'kexec'") from error
 
     def _leaving(self, refusals: int, following: int) -> bool:
         """Whether the order to jump has had an effect: the jump, or a refusal more than before."""
         refused = len(self.console.find_all(JUMP_REFUSED, self.generation)) > refusals
-        return refused or self._seen(JUMP, self.generation) or self._kernels > following
+        return refused or self._seen(JUMP, self.generation) or self.kernels > following
 
-    def _arrive(self, generation: int) -> dict[str, Any]:
+    def arrive(self, generation: int) -> dict[str, Any]:
+        """Wait until a kernel that has begun to boot is ready; returns its agent's hello."""
         self.generation = generation
-        limit = Deadline(self._limits.boot)
+        limit = Deadline(self.limits.boot)
         for marker, event in ((INIT, "init"), (MODULES, "modules"), (READY, "ready")):
             if not limit.wait(functools.partial(self._seen, marker, generation), self.watch):
                 text = f"not ready {limit.seconds:.0f} s after its start: '{marker}' is not on the console"
-                raise self._lost(Loss.HANG, text, f"'{marker}' on the console")
+                raise self.lost(Loss.HANG, text, f"'{marker}' on the console")
             self._events.emit(event, generation=generation)
         hello = self.connect()
         self._events.emit("agent", generation=generation)
@@ -200,11 +213,11 @@ class Machine:
         if self._login is None:
             raise HarnessError("the machine was never started")
         try:
-            self._shell = dial_until(Deadline(self._limits.ssh), self.watch, *self._login)
+            self._shell = dial_until(Deadline(self.limits.ssh), self.watch, *self._login)
             self._processes = {None: Process(Agent(self._shell.channel(CONNECT)), "/run", 0)}
         except ShellError as error:
             text = f"the guest is ready but cannot be reached: {error}"
-            raise self._lost(Loss.SSH, text, "an SSH login") from error
+            raise self.lost(Loss.SSH, text, "an SSH login") from error
         return self.call("hello")
 
     def disconnect(self) -> None:
@@ -223,11 +236,20 @@ class Machine:
 
     def call(self, op: str, **arguments: object) -> dict[str, Any]:
         """One operation of the agent; raises AgentErrnoError (the guest refused) or MachineLostError."""
+        agent = self.ask(op, **arguments)
+        try:
+            return agent.receive(op, Deadline(self.limits.call), self._watch_meanwhile())
+        except AgentLostError as error:
+            raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+
+    def ask(self, op: str, **arguments: object) -> Agent:
+        """Ask the agent for an operation, without waiting for its end."""
         agent = self._running(self.acting).agent
         try:
-            return agent.call(op, Deadline(self._limits.call), self.watch, **arguments)
+            agent.send(op, **arguments)
         except AgentLostError as error:
-            raise self._lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+            raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+        return agent
 
     @property
     def took(self) -> float:
@@ -240,7 +262,7 @@ class Machine:
         """Operations at the same time, each with the process that does it; what each of them came to."""
         processes = [self._running(name) for name, _, _ in requests]
         agents = [self._connect_to(process.dir) for process in processes]
-        limit = Deadline(self._limits.call)
+        limit = Deadline(self.limits.call)
         results: list[dict[str, Any] | AgentErrnoError] = []
         try:
             for agent, (_, op, arguments) in zip(agents, requests, strict=True):
@@ -251,7 +273,7 @@ class Machine:
                 except AgentErrnoError as error:
                     results.append(error)
         except AgentLostError as error:
-            raise self._lost(Loss.AGENT, str(error), "answers to calls at the same time") from error
+            raise self.lost(Loss.AGENT, str(error), "answers to calls at the same time") from error
         for agent in agents:
             agent.close()
         return results
@@ -275,16 +297,16 @@ class Machine:
             first = self._processes[None].agent
             who = {"name": f"{name}.{self._started}", "uid": UNPRIVILEGED.get(str(name), 0)}
             try:
-                made = first.call("process", Deadline(self._limits.call), self.watch, **who)
+                made = first.call("process", Deadline(self.limits.call), self.watch, **who)
             except AgentLostError as error:
-                raise self._lost(Loss.AGENT, str(error), "another process") from error
+                raise self.lost(Loss.AGENT, str(error), "another process") from error
             self._processes[name] = Process(self._connect_to(made["dir"]), made["dir"], made["pid"])
         return self._processes[name]
 
     def _connect_to(self, folder: str) -> Agent:
         if self._shell is None:
             raise HarnessError("not connected to the guest")
-        limit = Deadline(self._limits.ssh)
+        limit = Deadline(self.limits.ssh)
         while True:
             self.watch()
             try:
@@ -292,7 +314,7 @@ class Machine:
             except ShellError as error:
                 # dropbear refuses a channel now and then that comes just after another one has ended.
                 if limit.expired:
-                    raise self._lost(Loss.SSH, str(error), "another connection to the agent") from error
+                    raise self.lost(Loss.SSH, str(error), "another connection to the agent") from error
             time.sleep(CHANNEL_PAUSE)
 
     def restart_agent(self) -> None:
@@ -303,21 +325,30 @@ class Machine:
             process.agent.close()
         self._processes = {None: Process(self._connect_to("/run"), "/run", 0)}
 
+    def start(self, command: str) -> None:
+        """Start a shell command in the guest, and do not wait for its end."""
+        if self._shell is None:
+            raise HarnessError(f"{command!r}: not connected to the guest")
+        try:
+            self._shell.channel(command)
+        except ShellError as error:
+            raise self.lost(Loss.SSH, str(error), "a command") from error
+
     def run(self, command: str) -> Result:
         """Run a shell command in the guest."""
         if self._shell is None:
             raise HarnessError(f"{command!r}: not connected to the guest")
-        limit = Deadline(self._limits.call)
+        limit, watch = Deadline(self.limits.call), self._watch_meanwhile()
         try:
             while True:
                 with contextlib.suppress(ShellRefusedError):
-                    return self._shell.run(command, limit, self.watch)
+                    return self._shell.run(command, limit, watch)
                 self.watch()
                 if limit.expired:
                     raise ShellError(f"{command!r}: no channel for {limit.seconds:.0f} s")
                 time.sleep(CHANNEL_PAUSE)
         except ShellError as error:
-            raise self._lost(Loss.COMMAND, str(error), "the command's end") from error
+            raise self.lost(Loss.COMMAND, str(error), "the command's end") from error
 
     def open_shell(self, term: str, columns: int, lines: int) -> paramiko.Channel:
         """An interactive shell on a terminal of its own."""
@@ -326,7 +357,7 @@ class Machine:
         try:
             return self._shell.terminal(term, columns, lines)
         except ShellError as error:
-            raise self._lost(Loss.SSH, str(error), "a terminal") from error
+            raise self.lost(Loss.SSH, str(error), "a terminal") from error
 
     def open_script(self) -> paramiko.Channel:
         """A shell without a terminal: what is sent is its script."""
@@ -335,7 +366,7 @@ class Machine:
         try:
             return self._shell.channel("exec sh")
         except ShellError as error:
-            raise self._lost(Loss.SSH, str(error), "a shell") from error
+            raise self.lost(Loss.SSH, str(error), "a shell") from error
 
     def memory(self, address: int, size: int, scratch: Path) -> bytes:
         """Guest-physical memory as QEMU has it; scratch: a file to pass it through, gone afterwards."""
@@ -357,7 +388,7 @@ class Machine:
             # A panic in early boot ends in a hang, whatever panic= says.
             panic = self.console.panic
             if panic and time.monotonic() - panic.seen > SETTLE_SECONDS:
-                raise self._lost(Loss.PANIC, panic.text, RUNNING)
+                raise self.lost(Loss.PANIC, panic.text, RUNNING)
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(SETTLE_SECONDS)
@@ -365,32 +396,49 @@ class Machine:
         self.console.poll()
         raise self._why_it_ended()
 
+    def _watch_meanwhile(self) -> Callable[[], None]:
+        """What to do at each look, once for a call: watch, and what was to be done meanwhile."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+
+        def watch() -> None:
+            if meanwhile is not None:
+                meanwhile()
+            self.watch()
+
+        return watch
+
+    @property
+    def ends(self) -> list[Event]:
+        """QEMU's events of an end that nobody has ordered."""
+        return [event for event in self.monitor.events if event.name in ENDS][self.excused :]
+
     def _ended(self) -> bool:
-        return any(event.name in ENDS for event in self.monitor.events)
+        return bool(self.ends)
 
     def _why_it_ended(self) -> MachineLostError:
-        end = next((event for event in self.monitor.events if event.name in ENDS), None)
+        end = next(iter(self.ends), None)
         if self.console.panic:
-            return self._lost(Loss.PANIC, self.console.panic.text, RUNNING)
+            return self.lost(Loss.PANIC, self.console.panic.text, RUNNING)
         if end is None:
             status = self._process.returncode
-            return self._lost(Loss.QEMU, f"QEMU ended by itself with status {status}: see qemu.err", RUNNING)
+            return self.lost(Loss.QEMU, f"QEMU ended by itself with status {status}: see qemu.err", RUNNING)
         reason = str(end.data.get("reason"))
         if reason in HOST_REASONS:
-            return self._lost(Loss.QEMU, f"QEMU was ended from outside ({reason})", RUNNING)
+            return self.lost(Loss.QEMU, f"QEMU was ended from outside ({reason})", RUNNING)
         if "reset" in reason:
             text = f"the machine was reset ({reason}): a firmware boot, not a kexec"
-            return self._lost(Loss.RESET, text, "a kexec: QEMU sees no reset")
-        return self._lost(Loss.OFF, f"the machine was switched off ({reason})", RUNNING)
+            return self.lost(Loss.RESET, text, "a kexec: QEMU sees no reset")
+        return self.lost(Loss.OFF, f"the machine was switched off ({reason})", RUNNING)
 
-    def _lost(self, loss: Loss, text: str, expected: str) -> MachineLostError:
+    def lost(self, loss: Loss, text: str, expected: str) -> MachineLostError:
+        """The error for a machine that is lost now."""
         self._events.emit("lost", loss=loss, text=text)
         return MachineLostError(
             loss, max(self.generation, self.console.generation), self.booted, text, expected
         )
 
     @property
-    def _kernels(self) -> int:
+    def kernels(self) -> int:
         """How many kernels have printed their first line."""
         return self.console.generation + 1 if self.console.lines else 0
 
