@@ -147,6 +147,7 @@ class Generations:
         """End the machine between two kernels."""
 
         def meanwhile() -> None:
+            self.evidence.events.emit("cut", generation=self.machine.generation)
             raise _CutError(cut(self.machine))
 
         try:

@@ -24,7 +24,7 @@ from harness.fdactions import Guest, Use
 from harness.kinds import Carrier
 from harness.rules import problems
 from harness.verbs import VERB_OF, VERBS
-from harness.world import GONE, Box, World, settle, travels, update
+from harness.world import GONE, World, settle, travels, update
 
 Wrong = tuple[Where, str]
 # What a kernel says of a box that does not exist: who expects this may name any box.
@@ -77,7 +77,8 @@ def lint_on(world: World, drafts: Sequence[Draft]) -> Iterator[Wrong]:
 
 
 def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Wrong]:
-    """Live updates that carry fds of which none is ever looked at: they would pass whatever came out."""
+    """New kernels that may have fds, or must not have them any more, where no step ever looks at any: they
+    would pass whatever was there."""
     for carrier in carriers:
         world, carrying, taken = World(carrier, None), None, set[str]()
         for draft in drafts:
@@ -85,26 +86,30 @@ def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Wro
                 return
             action = draft.step.core.action
             if draft.step.jumps or draft.step.restarts:
-                full = [
-                    name for name, box in world.boxes.items() if box.inside and at_stake(world, box, draft)
-                ]
-                carrying = carrying or ((draft.where, full[0]) if full else None)
+                carrying = carrying or (draft if boxes_at_stake(world, draft.step) else None)
             elif carrying and (draft.step.core.expect or looks(action, taken)):
                 break
             if carrying and isinstance(action, Get):
                 taken.add(action.fd)
+            if carrying is draft:
+                box = boxes_at_stake(world, draft.step)[0]
             settle(world, draft.step)
         else:
-            if carrying:
-                where, box = carrying
-                yield where, f"what box '{box}' carries is never looked at: 'verify' it, or say 'unseen: WHY'"
+            if carrying and carrying.step:
+                message = f"what box '{box}' carries is never looked at: 'verify' it, or say 'unseen: WHY'"
+                if carrying.step.restarts:
+                    message = f"nothing says that box '{box}' is gone: 'list' the boxes, or expect an errno"
+                yield carrying.where, message
                 return
 
 
-def at_stake(world: World, box: Box, draft: Draft) -> bool:
-    """Whether a new kernel may have the box, or must not have it any more."""
-    assert draft.step is not None
-    return box.state not in GONE if draft.step.restarts else travels(world, box)
+def boxes_at_stake(world: World, step: Step) -> list[str]:
+    """The boxes with something in them that the kernel after a step may have, or must not have any more."""
+    return [
+        name
+        for name, box in world.boxes.items()
+        if box.inside and (box.state not in GONE if step.restarts else travels(world, box))
+    ]
 
 
 def looks(action: Action, taken: Collection[str]) -> bool:

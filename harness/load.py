@@ -193,7 +193,7 @@ def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
         tree.fault(tree.where(loc), not_a_step(value))
     elif (word := find_verb(value, tree, loc)) is not None:
         before = len(tree.faults)
-        beside = {key: rest for key, rest in value.items() if key != word}
+        beside: dict[str, Any] = {key: rest for key, rest in value.items() if key != word}
         arguments: Any = spread(VERBS[word].short, value[word])
         if word == VERB_OF[Parallel]:
             arguments, inside = read_parallel(arguments, tree, (*loc, word))
@@ -201,20 +201,23 @@ def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
             arguments, inside = read_measured(arguments, tree, (*loc, word))
         elif word == FAULT:
             arguments = {"what": read_fault(arguments, tree, (*loc, word))}
-        fault = read_fault(beside.pop(FAULT), tree, (*loc, FAULT)) if FAULT in beside else None
+        if FAULT in beside:
+            beside[FAULT] = read_fault(beside[FAULT], tree, (*loc, FAULT))
         action = None
         if len(tree.faults) == before or word != FAULT:
             action = validate(VERBS[word].kind, arguments, tree, (*loc, word), f"'{word}'")
         misplaced = report_misplaced(beside, word, tree, loc)
         modifiers = validate(
             Modifiers,
-            {k: v for k, v in beside.items() if k not in misplaced},
+            {k: v for k, v in beside.items() if k not in misplaced and (k != FAULT or v is not None)},
             tree,
             loc,
             "a step",
         )
         if action is not None and modifiers is not None and len(tree.faults) == before:
-            step = Step(action, modifiers.expect, tree.where(loc), 0, process=modifiers.process, fault=fault)
+            step = Step(
+                action, modifiers.expect, tree.where(loc), 0, process=modifiers.process, fault=modifiers.fault
+            )
     depth = len(loc)
     places = {
         str(at[-1]): where
@@ -315,6 +318,9 @@ def read_fault(value: Plain, tree: Tree, loc: Loc) -> faults.Fault | None:
         tree.fault(tree.where_key((*loc, word)), f"unknown fault '{word}'{nearest(word, faults.FAULTS)}")
         return None
     known_word = faults.FAULTS[word]
+    if arguments is not None and not fields(known_word.kind):
+        tree.fault(tree.where((*loc, word)), f"there is nothing to be said of '{word}': 'fault: {word}'")
+        return None
     return validate(known_word.kind, spread(known_word.short, arguments), tree, (*loc, word), f"'{word}'")
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.actions import Step
+from harness.faults import Fault
 from harness.kinds import Carrier
 from harness.releases import RANGE, VERSION
 from harness.scalars import (
@@ -53,6 +54,9 @@ class Modifiers(Strictly):
             description="The process that does it: `nobody`, without privilege; any other name is a "
             "process of root's.",
         ),
+    ] = None
+    fault: Annotated[
+        Fault | None, Field(description="What is broken while it is done: a word that the verb `fault` has.")
     ] = None
 
 

@@ -33,6 +33,7 @@ BEFORE = ("put", "prepare", "seal")
 FIRST = "get"
 AFTER = ("unseal", FIRST)
 LOAD = "load"
+JUMPS = ("kexec", "jump")
 CHECKS = "identity checks"
 OTHER = "other steps"
 LOST = "until the machine was lost"
@@ -54,13 +55,16 @@ def updates(entries: Sequence[Entry]) -> tuple[Update, ...]:
     """Each live update: what was done for it, and the parts from the order to jump on, without gaps.
 
     It ends when user space has its first preserved fd back; if it takes none before the next jump, when the
-    next kernel's agent answers; if the machine is lost, there. A jump that was refused is none.
+    next kernel's agent answers; if the machine is lost, there. A jump that was refused, or that an ordered
+    reset cut short, is none.
     """
     jumps = [index for index, entry in enumerate(entries) if entry["event"] == "jump"]
     found, done = [], 0
     for index, following in zip(jumps, [*jumps, len(entries)][1:], strict=True):
         after = entries[index:following]
-        if any(entry["event"] == "step refused" and entry["verb"] == "kexec" for entry in after):
+        if any(entry["event"] == "step refused" and entry["verb"] in JUMPS for entry in after):
+            continue
+        if any(entry["event"] == "cut" for entry in after):
             continue
         parts, arrived = blackout(after)
         generation = int(str(entries[index].get("generation", 0))) + 1
@@ -127,7 +131,7 @@ def part_name(entry: Entry) -> str | None:
     if event == "step done" and verb in AFTER:
         return verb
     if event in {"step done", "step refused"}:
-        return CHECKS if verb == "kexec" else OTHER
+        return CHECKS if verb in JUMPS else OTHER
     return PARTS.get(event)
 
 

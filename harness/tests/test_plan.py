@@ -89,6 +89,17 @@ steps:
   - unload: vfio_mock
     expect: EBUSY
   - end: nobody
+  - create_box: vm7
+    fault: {pause: 1500ms}
+  - load_kernel: {kernel: 7.3.4, parameters: [kho=off, quiet], at_once: 2}
+  - fault: {handler: {operation: freeze, errno: EIO}}
+  - jump: {handover: false}
+  - create_box: vm8
+    fault: {allocation: 3}
+    expect: [ENOMEM, ok]
+  - create_box: vm9
+    fault: reset
+  - list: {boxes: {}}
 """
 
 
@@ -104,6 +115,33 @@ def smallest(kernel: str | None) -> Least:
 
 def plans(text: str, path: str = "x.yaml", kernel: str | None = None) -> list[Plan]:
     return [plan(case, parameters, kernel, smallest) for case in expand(load_text(text, Path(path)))]
+
+
+def test_what_loads_a_kernel_and_what_jumps() -> None:
+    text = """\
+summary: s
+kernel: 7.3.4
+boot: {parameters: [quiet, a=1]}
+steps:
+  - load_kernel: {kernel: 7.2.12, parameters: [a=2, b=1, b=2]}
+  - load_kernel: next
+    expect: EADDRNOTAVAIL
+  - fault: {pause: 1s}
+  - jump:
+  - load_kernel:
+  - fault: reset
+  - kexec:
+"""
+    (made,) = plans(text)
+    assert [(jump.step, jump.kernel) for jump in made.jumps] == [
+        (1, "7.2.12"),
+        (2, "next"),
+        # What runs after the jump, and after the reset.
+        (5, "7.2.12"),
+        (7, "7.3.4"),
+    ]
+    assert made.jump_of(1).cmdline.endswith("quiet a=2 b=1 b=2")
+    assert made.jump_of(7).cmdline.endswith("quiet a=1")
 
 
 def test_a_machine_is_large_enough_for_every_kernel() -> None:
