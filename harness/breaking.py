@@ -139,6 +139,8 @@ def kill(machine: Machine, evidence: Evidence) -> None:
     command(machine, AGENT_ENDS)
     machine.disconnect()
     machine.connect()
+    if left := machine.call("fds")["fds"]:
+        raise HarnessError(f"everything was to be killed that holds an fd, and '{left[0]}' is still held")
     evidence.prove(Oracle.STEP, "every process that held something was killed")
 
 

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from harness.diagnostic import nearest
+from harness.faults import FAULTS
 from harness.scalars import VARIABLE
+from harness.verbs import VERBS
 from harness.yamltree import Loc, Plain, Tree
 
 Values = Mapping[str, Plain]
@@ -33,6 +35,10 @@ def combinations(tree: Tree) -> list[Values]:
 def word(value: Plain) -> str:
     """A value as part of an id."""
     match value:
+        case dict() if VERBS.keys() & value.keys():
+            text = step_word(value)
+        case dict() if len(value) == 1 and FAULTS.keys() >= value.keys():
+            text = next(iter(value))
         case dict():
             text = "+".join(map(word, value.values()))
         case tuple():
@@ -42,6 +48,12 @@ def word(value: Plain) -> str:
         case _:
             text = str(value)
     return NOT_IN_IDS.sub("_", text)[:LONGEST_WORD]
+
+
+def step_word(step: Mapping[str, Plain]) -> str:
+    """A step as part of an id: its verb, and what is broken while it is done."""
+    verb = next((key for key in step if key in VERBS and key != "fault"), "fault")
+    return f"{verb}={word(step['fault'])}" if "fault" in step else verb
 
 
 def substitute(value: Plain, values: Values) -> Plain:

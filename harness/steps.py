@@ -77,7 +77,11 @@ class Executor:
         it may."""
         self.machine.acting, self.spent = step.process, 0.0
         with breaking.beside(self.machine, step.action, step.fault, self.evidence) as meanwhile:
-            return self._try(step, meanwhile)
+            done = self._try(step, meanwhile)
+            # On a carrier that has nothing to do there was no call.
+            if meanwhile is not None and self.machine.meanwhile is meanwhile:
+                meanwhile()
+            return done
 
     def _try(self, step: Step, meanwhile: Callable[[], None] | None) -> bool:
         """Carry out a step and judge what it comes to; whether it was done, and not refused, as it may be."""

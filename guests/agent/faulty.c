@@ -22,8 +22,9 @@ static int write_file(struct request *rq, const char *path, const char *text)
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	bool written = fd >= 0 && write(fd, text, strlen(text)) > 0;
 
+	/* Not as the name of a call: that the kernel cannot be told to fail is no fault of its. */
 	if (!written)
-		fail(rq, path);
+		refuse(rq, "%s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return written ? 0 : -1;
@@ -43,7 +44,6 @@ int open_fail_nth(struct request *rq)
 {
 	int fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
 
-	/* Not as the name of a call: that the kernel cannot be told to fail is no fault of its. */
 	return fd < 0 ? refuse(rq, "open of " FAIL_NTH ": %s", strerror(errno)) : fd;
 }
 

@@ -36,3 +36,32 @@ def test_a_message_about_a_first_line_is_not_one(tmp_path: Path) -> None:
     console = Console(path)
     console.poll()
     assert console.generation == 0
+
+
+def test_a_kernel_that_is_cut_short_is_none_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    console = Console(path)
+    path.write_bytes(FIRST + b"[    2.0] Starting new kernel\n" + FIRST + b"[    0.5] half a li")
+    console.poll()
+    assert console.generation == 1
+    console.cut_short(0)
+    assert console.generation == 0
+    assert console.text(0)[-1] == "[    0.5] half a li"
+    # What comes next is not the other half of that line.
+    with path.open("ab") as file:
+        file.write(FIRST)
+    console.poll()
+    assert console.generation == 1
+    assert console.text(1) == [FIRST.decode().rstrip()]
+
+
+def test_nothing_is_cut_short_where_no_other_kernel_had_begun(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    console = Console(path)
+    path.write_bytes(FIRST)
+    console.poll()
+    console.cut_short(0)
+    with path.open("ab") as file:
+        file.write(FIRST)
+    console.poll()
+    assert console.generation == 1

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from harness.identity import METADATA, Identity, check_cold, check_live_update, kho_count
+from harness.identity import (
+    METADATA,
+    Identity,
+    check_cold,
+    check_kexec,
+    check_live_update,
+    check_restart,
+    kho_count,
+)
 
 COLD = Identity("boot-a", "7.3.4", "b1d", 0)
 NEXT = Identity("boot-b", "7.3.4", "b1d", 1)
@@ -50,3 +58,30 @@ def test_kho_count() -> None:
         kho_count(blob(2, 4))
     with pytest.raises(ValueError, match="3 bytes"):
         kho_count(b"abc")
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (replace(COLD, boot_id="boot-c"), []),
+        (COLD, ["no new kernel"]),
+        (replace(COLD, boot_id="boot-c", kho_count=1), ["cold boot was handed"]),
+        (replace(COLD, boot_id="boot-c", build_id="x"), ["than the one that was built"]),
+    ],
+)
+def test_a_start_from_nothing(now: Identity, words: list[str]) -> None:
+    found = check_restart(COLD, now, "b1d")
+    assert [word in mismatch.what for word, mismatch in zip(words, found, strict=True)] == [True] * len(words)
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (replace(NEXT, kho_count=0), []),
+        (NEXT, ["must not have been"]),
+        (replace(COLD, build_id="x"), ["no new kernel", "than the one that was loaded"]),
+    ],
+)
+def test_a_kexec_that_hands_nothing_over(now: Identity, words: list[str]) -> None:
+    found = check_kexec(COLD, now, "b1d")
+    assert [word in mismatch.what for word, mismatch in zip(words, found, strict=True)] == [True] * len(words)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Negative controls: real machines in which something is broken on purpose. Every oracle has to turn red."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.load import load, load_text
 from harness.plan import Case, Plan, expand, plan
 from harness.result import Blame, Oracle, Outcome, Verdict
 from harness.runner import run
+from harness.vm.monitor import Monitor
 
 HERE = Path(__file__).parent
 # Which oracles have to speak, and words that must be in the report, by scenario.
@@ -26,6 +28,9 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "warning_before": ({Oracle.LOG}, "oracle    kernel log, generation 0"),
     "warning_after": ({Oracle.LOG}, "oracle    kernel log, generation 1"),
     "firmware_reset": ({Oracle.MACHINE}, "the machine was reset (guest-reset)"),
+    "reset_again": ({Oracle.MACHINE}, "the machine was reset (guest-reset)"),
+    "panic_again": ({Oracle.MACHINE, Oracle.LOG}, "Kernel panic - not syncing: sysrq triggered crash"),
+    "handed_over": ({Oracle.IDENTITY}, "was handed KHO data, and must not have been"),
     "panic_after": ({Oracle.MACHINE, Oracle.LOG}, "Kernel panic - not syncing: sysrq triggered crash"),
     "not_sealed": ({Oracle.STEP}, "'unseal' failed"),
     "session_closed": ({Oracle.STEP}, "ENOENT"),
@@ -110,6 +115,68 @@ def test_a_number_that_is_none(artifacts: Artifacts, tmp_path: Path) -> None:
     (case,) = expand(load_text(text, tmp_path / "x.yaml"))
     chosen = plan(case, kernel_parameters)
     could_not(run(chosen, artifacts, tmp_path / "run"), chosen, "nothing to measure: echo many")
+
+
+def swallow(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Have QEMU never be told this."""
+    real = Monitor.execute
+
+    def execute(self: Monitor, name: str, arguments: Mapping[str, object] | None = None) -> object:
+        return None if name == command else real(self, name, arguments)
+
+    monkeypatch.setattr(Monitor, "execute", execute)
+
+
+@pytest.mark.parametrize(
+    ("fault", "command", "words"),
+    [
+        ("reset", "system_reset", "the machine was ordered to start again, and did not"),
+        ("nmi", "inject-nmi", "an NMI was ordered, and no CPU has taken one"),
+        ("{pause: 1s}", "stop", "the machine was ordered to stand still and is running"),
+    ],
+)
+def test_a_fault_that_qemu_does_not_do(
+    fault: str,
+    command: str,
+    words: str,
+    artifacts: Artifacts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    swallow(monkeypatch, command)
+    could_not_break(f"  - fault: {fault}\n", words, artifacts, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "order", "words"),
+    [
+        ("panic", "vm.outage.PANIC_ORDER", "the kernel was ordered to panic, and did not"),
+        ("{pressure: 50%}", "breaking.FILL", "MiB were taken, and of"),
+        ("kill", "breaking.AGENT_ENDS", "'ram' is still held"),
+    ],
+)
+def test_a_fault_that_the_guest_does_not_do(
+    fault: str, order: str, words: str, artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"harness.{order}", "true #")
+    could_not_break(f"  - open: {{fd: ram, size: 1M}}\n  - fault: {fault}\n", words, artifacts, tmp_path)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_handler_that_is_never_asked(beside: bool, artifacts: Artifacts, tmp_path: Path) -> None:
+    fault = "fault: {handler: {operation: freeze, errno: EIO}}\n"
+    step = f"  - bind: dev\n    {fault}" if beside else f"  - {fault}"
+    steps = f"  - open: {{fd: dev, kind: vfio_mock}}\n{step}"
+    could_not_break(
+        steps, "was told what to do in freeze of device 0, and was never asked", artifacts, tmp_path
+    )
+
+
+def could_not_break(steps: str, words: str, artifacts: Artifacts, out: Path) -> None:
+    (case,) = expand(load_text(f"summary: s\nsteps:\n{steps}", out / "x.yaml"))
+    chosen = plan(case, kernel_parameters)
+    hasty = replace(artifacts, accel=replace(artifacts.accel, slowness=artifacts.accel.slowness * 0.3))
+    could_not(run(chosen, hasty, out / "run"), chosen, words)
 
 
 def test_an_agent_of_another_version(artifacts: Artifacts, tmp_path: Path) -> None:

@@ -67,7 +67,11 @@ class Console:
             self.panic = line
 
     def cut_short(self, generation: int) -> None:
-        """A kernel after this generation that was ended before it was ready is none of its own."""
+        """The machine was ended: its last line ends there too, and a kernel after this generation that had
+        begun to boot is none of its own."""
+        if self._partial:
+            self._add(self._partial, time.monotonic())
+            self._partial = ""
         self.lines = [replace(line, generation=min(line.generation, generation)) for line in self.lines]
         self.generation = min(self.generation, generation)
         self._kernels = min(self._kernels, generation + 1)
