@@ -79,7 +79,16 @@ def beside(
     generation = machine.generation
     match fault:
         case faults.Pause(time):
-            yield once(lambda: outage.pause(machine, faults.milliseconds(time) / 1000))
+            paused: list[str] = []
+
+            def stand_still() -> None:
+                if not paused:
+                    outage.pause(machine, faults.milliseconds(time) / 1000)
+                    paused.append(time)
+
+            yield stand_still
+            if not paused:
+                raise HarnessError("the machine was to stand still between two kernels, and stayed in one")
             evidence.prove(Oracle.STEP, f"meanwhile the machine stood still for {time}")
         case faults.Nmi():
             before = nmis(machine)
@@ -103,12 +112,6 @@ def beside(
             yield None
         case _:
             assert_never(fault)
-
-
-def once(action: Callable[[], None]) -> Callable[[], None]:
-    """An action that is done when it is asked for the first time."""
-    left = [action]
-    return lambda: left.pop()() if left else None
 
 
 def command(machine: Machine, text: str) -> None:
