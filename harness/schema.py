@@ -12,12 +12,14 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from harness.actions import Step
+from harness.actions import Fault, Step
+from harness.faults import FAULTS
 from harness.scenario import Header, Modifiers, Repeat
-from harness.verbs import VERBS, Verb
+from harness.verbs import VERB_OF, VERBS, Verb
 
 Schema = dict[str, Any]
 DEFS = "#/$defs/"
+FAULT = VERB_OF[Fault]
 VARIABLE = "Variable"
 # What holds values of the matrix, or nothing but names: no variable stands there.
 WITHOUT_VARIABLES = frozenset({"matrix", "summary", VARIABLE})
@@ -87,15 +89,42 @@ def written(value: Any) -> Any:
 def step(defs: Mapping[str, Schema]) -> Schema:
     """The schema of one step: one verb, and what may stand beside it."""
     verbs = {word: verb_value(verb, defs) for word, verb in VERBS.items()}
+    verbs[FAULT] = {"description": about(VERBS[FAULT]), "anyOf": fault_values(defs)}
     repeat = {"$ref": f"{DEFS}Repeat", "description": defs["Repeat"].get("description", "")}
-    properties = verbs | {"repeat": repeat} | defs["Modifiers"]["properties"]
+    properties = defs["Modifiers"]["properties"] | verbs | {"repeat": repeat}
     return {
         "type": "object",
         "description": "A verb with its arguments, and what may stand beside it.",
         "properties": properties,
         "additionalProperties": False,
-        "oneOf": [{"required": [word]} for word in (*verbs, "repeat")],
+        # `fault` is a verb too, where it stands alone.
+        "oneOf": [
+            *({"required": [word]} for word in (*verbs, "repeat") if word != FAULT),
+            {"required": [FAULT], "maxProperties": 1},
+        ],
     }
+
+
+def fault_values(defs: Mapping[str, Schema]) -> list[Schema]:
+    """What may stand behind `fault`: a word, or a word with what there is to be said of it."""
+    choices: list[Schema] = []
+    bare = [word for word, known in FAULTS.items() if not fields(known.kind)]
+    choices.append({"enum": bare})
+    for word, known in FAULTS.items():
+        if word in bare:
+            continue
+        name = known.kind.__name__
+        inner: list[Schema] = [{"$ref": f"{DEFS}{name}"}]
+        inner += [defs[name]["properties"][known.short]] if known.short else []
+        choices.append(
+            {
+                "type": "object",
+                "properties": {word: {"description": inspect.getdoc(known.kind), "anyOf": inner}},
+                "required": [word],
+                "additionalProperties": False,
+            }
+        )
+    return choices
 
 
 def verb_value(verb: Verb, defs: Mapping[str, Schema]) -> Schema:
