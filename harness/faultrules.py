@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from harness import faults
-from harness.actions import Fault, Jump, Kexec, Load, LoadKernel, NextKernel, Parallel, Step
+from harness.actions import Fault, Jump, Kexec, Load, LoadKernel, Measure, NextKernel, Parallel, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, OnBox, Prepare, Put, Seal, Unseal
 from harness.boxrules import Problem, meant
 from harness.diagnostic import nearest
@@ -27,7 +27,7 @@ def fault_problems(world: World, step: Step) -> Iterator[Problem]:
             yield "fault", f"'{word}' is about a call: write it beside the step that makes it"
     if step.fault is not None:
         word = faults.word_of(step.fault)
-        if isinstance(step.action, Fault | Parallel):
+        if isinstance(step.action, Fault | Parallel | Measure):
             yield "fault", "no fault can stand beside this: write it as a step of its own"
         elif not faults.FAULTS[word].beside:
             yield "fault", f"'{word}' is a step of its own: write '- fault: {word}'"

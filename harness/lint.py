@@ -145,6 +145,8 @@ def check_inside(world: World, draft: Draft, done: str) -> Iterator[Wrong]:
     if not isinstance(draft.step.action, AT_ONCE) or isinstance(draft.step.action, Guest):
         yield draft.where, f"'{word}' cannot be {done}: it is more than one call"
         return
+    if draft.step.fault is not None:
+        yield place(draft, "fault"), f"no fault can stand beside a step that is {done}"
     step, dangling = resolve(world, draft.step)
     yield from ((place(draft, key), message) for key, message in dangling)
     yield from check(world, draft, step)
