@@ -30,7 +30,7 @@ BLACKOUT = "blackout"
 AT_ONCE = "How many processes do it at the same time; what is for one of them is refused to the others."
 AtOnce = Annotated[Whole, Field(ge=1, le=8, description=AT_ONCE)]
 Handover = Annotated[
-    bool, Field(description="Whether the next kernel is handed anything; false: it must not have been.")
+    bool, Field(description="Whether the next kernel is handed anything; false: KHO in it must not say so.")
 ]
 
 

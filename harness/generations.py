@@ -86,11 +86,10 @@ class Generations:
         jump = self.plan.jump_of(self.loaded)
         build_id = self.kernels[jump.kernel].build_id
         self._arrived(hello, jump.kernel, jump.cmdline)
-        handed = f"KHO kexec count {self.now.kho_count}" if handover else "handed nothing"
         check = identity.check_live_update if handover else identity.check_kexec
         checks.identify(
             check(before, self.now, build_id),
-            f"another boot ({self.now.boot_id[:8]}), {handed}, build id "
+            f"another boot ({self.now.boot_id[:8]}), KHO kexec count {self.now.kho_count}, build id "
             f"{self.now.build_id[:12]} as intended, QEMU saw no reset",
             self.evidence,
         )

@@ -33,8 +33,8 @@ class Hardware:
 def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
     """The command line; console and monitor are chardev back ends ("file,path=...", "socket,fd=3,...").
 
-    A reset ends QEMU (-no-reboot): a firmware boot must never pass for the next kernel. The machine starts
-    stopped (-S), so that QMP listens before the first instruction runs.
+    A reset ends QEMU (-no-reboot), unless it was ordered (vm/outage.py): a firmware boot must never pass for
+    the next kernel. The machine starts stopped (-S), so that QMP listens before the first instruction runs.
     """
     machine = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     # Without an HPET, whose interrupts are dear under TCG, the TSC is calibrated by the PM timer.
