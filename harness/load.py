@@ -318,7 +318,7 @@ def read_fault(value: Plain, tree: Tree, loc: Loc) -> faults.Fault | None:
         tree.fault(tree.where_key((*loc, word)), f"unknown fault '{word}'{nearest(word, faults.FAULTS)}")
         return None
     known_word = faults.FAULTS[word]
-    if arguments is not None and not fields(known_word.kind):
+    if arguments and not fields(known_word.kind):
         tree.fault(tree.where((*loc, word)), f"there is nothing to be said of '{word}': 'fault: {word}'")
         return None
     return validate(known_word.kind, spread(known_word.short, arguments), tree, (*loc, word), f"'{word}'")

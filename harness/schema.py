@@ -116,14 +116,9 @@ def fault_values(defs: Mapping[str, Schema]) -> list[Schema]:
         name = known.kind.__name__
         inner: list[Schema] = [{"$ref": f"{DEFS}{name}"}]
         inner += [defs[name]["properties"][known.short]] if known.short else []
-        choices.append(
-            {
-                "type": "object",
-                "properties": {word: {"description": inspect.getdoc(known.kind), "anyOf": inner}},
-                "required": [word],
-                "additionalProperties": False,
-            }
-        )
+        value = {"description": inspect.getdoc(known.kind), "anyOf": inner}
+        one = {"type": "object", "properties": {word: value}, "required": [word]}
+        choices.append(with_variables({**one, "additionalProperties": False}))
     return choices
 
 
