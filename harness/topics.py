@@ -14,6 +14,8 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "prepare": "prepare: vm0",
             "seal": "seal: vm0",
             "kexec": "kexec: {kernel: 7.2.12, modules: [-fdbox_memfd]}",
+            "load_kernel": "load_kernel: {parameters: [kho=off]}",
+            "jump": "jump: {handover: false}",
             "unseal": "unseal: vm0",
             "get": "get: {box: vm0, fd: ram2, name: ram}",
             "verify": "verify: ram",
@@ -53,6 +55,7 @@ TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             REPEAT: "repeat: {times: 5, steps: [{seal: vm0}, {kexec: }, {unseal: vm0}]}",
         },
         "Broken on purpose": {
+            "fault": "fault: {pause: 2s}",
             "damage": 'damage: {part: fd, box: vm0, fd: ram, field: "phys[0]", address: scratch}',
         },
     }

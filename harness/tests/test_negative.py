@@ -175,8 +175,7 @@ def test_a_handler_that_is_never_asked(beside: bool, artifacts: Artifacts, tmp_p
 def could_not_break(steps: str, words: str, artifacts: Artifacts, out: Path) -> None:
     (case,) = expand(load_text(f"summary: s\nsteps:\n{steps}", out / "x.yaml"))
     chosen = plan(case, kernel_parameters)
-    hasty = replace(artifacts, accel=replace(artifacts.accel, slowness=artifacts.accel.slowness * 0.3))
-    could_not(run(chosen, hasty, out / "run"), chosen, words)
+    could_not(run(chosen, artifacts, out / "run"), chosen, words)
 
 
 def test_an_agent_of_another_version(artifacts: Artifacts, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_jump_that_is_refused_is_no_live_update() -> None:
 
 def test_a_jump_that_a_reset_cuts_short_is_none() -> None:
     later = [{**e, "t": float(str(e["t"])) + 10} for e in JUMP]
-    assert blackouts([*JUMP[:2], entry(1.2, "cut"), *JUMP[3:], *later]) == (1.5,)
+    assert blackouts([*JUMP[:2], entry(1.2, "cut"), *JUMP[3:], *later]) == [1.5]
 
 
 def test_each_jump_has_its_own() -> None:
