@@ -84,7 +84,7 @@ class Jump(Strictly):
 
 @dataclass(frozen=True)
 class Fault(Strictly):
-    """Fault something: here, or, beside another verb, while that is done. What must be there then is for the
+    """Break something: here, or, beside another verb, while that is done. What must be there then is for the
     steps that follow to say."""
 
     what: Annotated[faults.Fault, Field(description="What is broken.")]
