@@ -9,8 +9,9 @@ import pytest
 
 from harness import report
 from harness.actions import Ssh, Verify
-from harness.artifacts import Artifacts, bare_plan
+from harness.artifacts import Artifacts, bare_plan, needs_selftests, obtain
 from harness.build.spec import kernel_parameters
+from harness.build.store import default_store
 from harness.errors import UsageError
 from harness.load import load, load_text
 from harness.plan import Case, Plan, expand, plan
@@ -50,9 +51,17 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "stderr_differs": ({Oracle.STEP}, "stderr that is 'two'"),
     "answer_differs": ({Oracle.STEP}, 'the answer\'s status is "paused"'),
     "error_differs": ({Oracle.STEP}, "DeviceNotFound: Device 'none' not found"),
+    "selftest_case_fails": ({Oracle.SELFTEST}, "preserve_memfd:Expected self->fd1 (-1) >= 0 (0)"),
+    "selftest_without_kexec": ({Oracle.SELFTEST}, "but system is in stage 1"),
+    "selftest_sessions_lost": ({Oracle.SELFTEST}, "but system is in stage 1"),
     "early_death": ({Oracle.MACHINE, Oracle.LOG}, "Failed to allocate memmap"),
 }
 CASES = [case for name in EXPECTED for case in expand(load(HERE / "negative" / f"{name}.yaml"))]
+
+
+def enough(chosen: Plan, artifacts: Artifacts) -> Artifacts:
+    """What a plan needs: with the kernel's own tests, if it runs them."""
+    return obtain(chosen, default_store()) if needs_selftests(chosen) else artifacts
 
 
 def test_every_negative_scenario_is_expected() -> None:
@@ -63,7 +72,7 @@ def test_every_negative_scenario_is_expected() -> None:
 def test_turns_red(case: Case, artifacts: Artifacts, tmp_path: Path) -> None:
     oracles, words = EXPECTED[case.scenario.source.stem]
     chosen = plan(case, kernel_parameters)
-    outcome = run(chosen, artifacts, tmp_path / "run")
+    outcome = run(chosen, enough(chosen, artifacts), tmp_path / "run")
     text = report.render(outcome)
     assert outcome.verdict is Verdict.FAIL, text
     assert {finding.oracle for finding in outcome.findings} == oracles, text
@@ -211,6 +220,27 @@ def test_missing_evidence_is_never_a_pass(
     outcome = run(chosen, artifacts, tmp_path / "run")
     could_not(outcome, chosen, words)
     assert {finding.blame for finding in outcome.findings} == {Blame.HARNESS}
+
+
+def test_a_selftest_of_which_nothing_is_known_is_never_a_pass(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.selftests.judge", lambda *_: ([], []))
+    text = "summary: s\ncarrier: luo\nsteps:\n  - selftest: {program: liveupdate, case: get_session_name}\n"
+    (case,) = expand(load_text(text, tmp_path / "x.yaml"))
+    chosen = plan(case, kernel_parameters)
+    outcome = run(chosen, enough(chosen, artifacts), tmp_path / "run")
+    could_not(outcome, chosen, "no evidence: selftest of step 1")
+
+
+def test_a_selftest_that_the_tree_does_not_have_is_skipped(artifacts: Artifacts, tmp_path: Path) -> None:
+    text = "summary: s\ncarrier: luo\nsteps:\n  - selftest: luo_kexec_simpel\n"
+    (case,) = expand(load_text(text, tmp_path / "x.yaml"))
+    chosen = plan(case, kernel_parameters)
+    outcome = run(chosen, enough(chosen, artifacts), tmp_path / "run")
+    text = report.render(outcome)
+    assert outcome.verdict is Verdict.SKIP, text
+    assert "has liveupdate, luo_kexec_simple, luo_multi_session" in text
 
 
 def test_an_fd_that_nobody_verified_is_never_a_pass(artifacts: Artifacts, tmp_path: Path) -> None:
