@@ -8,11 +8,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/requirements.md").read_text()
-FOLDERS = ("box", "memfd", "guest_memfd", "vfio_mock", "faults")
+FOLDERS = ("box", "memfd", "guest_memfd", "vfio_mock", "faults", "selftests")
 # What is between backquotes and ends like a file, with the test in it, if it names one.
 NAMED = re.compile(r"`([\w/.-]+\.(?:yaml|py|c|h|md|patch))(?:::(\w+))?`")
 # How the numbers of the requirements begin, and how many there are.
-NUMBERS = {"": 21, "U": 5, "R": 22, "M": 12, "A": 4, "G": 7, "V": 9, "F": 9}
+NUMBERS = {"": 21, "U": 5, "R": 22, "M": 12, "A": 4, "G": 7, "V": 9, "F": 9, "S": 7}
 
 
 def rows(page: str) -> list[tuple[str, ...]]:
