@@ -54,12 +54,14 @@ Operation = Literal[
 ]
 # Both are written into plans as text, as they are in scenarios.
 Time = Annotated[
-    str, BeforeValidator(lambda value: f"{parse_time(value)}ms"), WithJsonSchema({"pattern": TIME_PATTERN})
+    str,
+    BeforeValidator(lambda value: f"{parse_time(value)}ms"),
+    WithJsonSchema({"title": "time", "pattern": TIME_PATTERN}),
 ]
 Share = Annotated[
     str,
     BeforeValidator(lambda value: f"{parse_percent(value)}%"),
-    WithJsonSchema({"pattern": "^[0-9]{1,2}%$"}),
+    WithJsonSchema({"title": "share", "pattern": "^[0-9]{1,2}%$"}),
 ]
 
 

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from harness import blob
+from harness.faults import FAULTS, Word
 from harness.kinds import DEFAULT_MODULES, KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.record import PROMISES, Property
 from harness.releases import RANGE, VERSION
@@ -63,6 +64,9 @@ def steps(defs: Mapping[str, Schema]) -> Iterator[str]:
                 yield entry(word, about(verb), example, defs[verb.kind.__name__])
     yield "### Mappings in steps\n"
     yield from (mapping(name, defs) for name in IN_STEPS)
+    yield "### Words for `fault`\n"
+    yield "A word alone, or with what there is to be said of it.\n"
+    yield from (breakage(word, FAULTS[word], defs[FAULTS[word].kind.__name__]) for word in FAULTS)
     yield "### Fields for `damage`\n"
     yield "The checksum of what has one is made right again, unless `checksum: stale`.\n"
     fields = {part: [*own, *(blob.HEAD if part in blob.BLOBS else ())] for part, own in blob.OWN.items()}
@@ -72,6 +76,18 @@ def steps(defs: Mapping[str, Schema]) -> Iterator[str]:
 def entry(word: str, text: str, example: str, model: Schema) -> str:
     """The manual of one verb."""
     return f"#### `{word}`\n\n{text}\n    - {example}\n\n{keys(model)}"
+
+
+def breakage(name: str, word: Word, model: Schema) -> str:
+    """The manual of one word that `fault` knows."""
+    short = f" A value alone is its `{word.short}`." if word.short else ""
+    place = {
+        (True, True): "A step of its own, or beside a verb.",
+        (True, False): "Only a step of its own.",
+        (False, True): "Only beside a verb.",
+    }[word.alone, word.beside]
+    properties = keys(model) if model.get("properties") else ""
+    return f"#### {word.kind.__name__}\n\n`{name}`: {model['description']}{short} {place}\n\n{properties}"
 
 
 def about(verb: Verb) -> str:

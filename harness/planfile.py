@@ -62,7 +62,8 @@ def step_to_data(step: Step) -> dict[str, Any]:
 
 def fault_to_data(fault: faults.Fault) -> dict[str, Any]:
     """A fault as JSON data: what there is to be said of it under its word, as in the scenario."""
-    return {faults.word_of(fault): to_data(fault)}
+    said = {key: value for key, value in to_data(fault).items() if value is not None}
+    return {faults.word_of(fault): said}
 
 
 def to_data(value: Any) -> dict[str, Any]:

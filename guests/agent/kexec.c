@@ -156,7 +156,7 @@ static void jump(struct timespec delay)
 	while (nanosleep(&delay, &delay) && errno == EINTR)
 		;
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
-	/* A record of the kernel's log stays whole: on the console, its messages could cut the line. */
+	/* A record of the kernel's log stays whole: on the console, others could cut the line. */
 	snprintf(failed, sizeof(failed), "<6>fdbox-guest: kexec failed: %s\n", errno_name(errno));
 	if (write(0, failed, strlen(failed)) < 0)
 		_exit(2);
