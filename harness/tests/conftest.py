@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What several tests need."""
 
+import signal
+
 import pytest
 
 from harness.artifacts import Artifacts, bare_plan, obtain
 from harness.build.store import default_store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> None:
+    """What tests start can be ended by Ctrl-C, also where the tests run in the background of a script.
+
+    A shell without job control has such children ignore it, and so whoever is started by them.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -208,6 +208,7 @@ def test_another_kernel_than_the_one_that_was_built(artifacts: Artifacts, tmp_pa
         ("harness.checks.log_is_whole", "no evidence: evidence of generation 0"),
         ("harness.checks.identify", "no evidence: identity of generation 0"),
         ("harness.fdchecks.contents", "no evidence: contents of step 2 (verify)"),
+        ("harness.leaks.check", "no evidence: leaks at the end"),
     ],
 )
 def test_missing_evidence_is_never_a_pass(
