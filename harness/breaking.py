@@ -31,10 +31,6 @@ AVAILABLE = re.compile(r"^MemAvailable: +(\d+) kB$", re.MULTILINE)
 # Memory is taken in whole MiB, and not by us alone: so many of them may be missing.
 SLACK = 8
 NMIS = re.compile(r"^ *NMI:((?: +\d+)+)", re.MULTILINE)
-AGENT_ENDS = (
-    "killall -9 agent; while killall -0 agent 2>/dev/null; do usleep 10000; done; "
-    "agent serve </dev/null >/dev/null 2>&1"
-)
 
 
 @dataclass
@@ -139,9 +135,7 @@ def nmis_came(machine: Machine, before: int, evidence: Evidence) -> None:
 
 def kill(machine: Machine, evidence: Evidence) -> None:
     """Kill all agents, and start another one."""
-    command(machine, AGENT_ENDS)
-    machine.disconnect()
-    machine.connect()
+    machine.restart_agent()
     if left := machine.call("fds")["fds"]:
         raise HarnessError(f"everything was to be killed that holds an fd, and '{left[0]}' is still held")
     evidence.prove(Oracle.STEP, "every process that held something was killed")

@@ -30,7 +30,8 @@ AFTER_UPDATE = {"free": 3072, "Shmem": 0, "MemTotal": 0}
 AFTER_FIRST = AFTER_UPDATE | {"MemTotal": 64}
 # What a kernel takes for itself, more of it if it watches itself: KASAN keeps the stack of every allocation.
 ITS_OWN = {"free", "SUnreclaim"}
-# The first field of `struct kho_out` is the address of KHO's FDT: kernel/liveupdate/kexec_handover.c, 7.2.
+# The first field of `struct kho_out` is the address of KHO's FDT (kernel/liveupdate/kexec_handover.c, 7.2 and
+# 7.3).
 KHO_OUT = "kho_out"
 KERNEL_CODE = re.compile(r"^ *([0-9a-f]+)-[0-9a-f]+ : Kernel code$", re.MULTILINE)
 # Where memory is passed through, in the run directory; gone afterwards.

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from harness.build.kernel import Kernel
 from harness.build.spec import Debian, KernelSpec, Upstream
 
 MAKEFILE = """
@@ -47,6 +48,24 @@ def fake_tree(folder: Path) -> Path:
         (folder / name).write_text(text)
     (folder / "scripts/kconfig/merge_config.sh").chmod(0o755)
     return folder
+
+
+def fake_kernel(tree: Path) -> Kernel:
+    """A kernel called 7.3.4, of which there is nothing but the tree that it was built from."""
+    none = tree / "none"
+    return Kernel(
+        name="7.3.4",
+        release="7.3.4",
+        build_id="00",
+        image=none,
+        vmlinux=none,
+        config=none,
+        source=tree,
+        build=tree / "build",
+        key="0123456789abcdef",
+        patches=(),
+        rejected=(),
+    )
 
 
 def fake_spec(folder: Path, fragment: str = "CONFIG_SMP=y\n", patch: str = PATCH) -> KernelSpec:

@@ -11,7 +11,7 @@ from harness.build.kernel import Kernel
 from harness.build.kmod import obtain_modules
 from harness.build.store import Store
 from harness.errors import HarnessError
-from harness.tests.fake_kernel import fake_tree
+from harness.tests.fake_kernel import fake_kernel, fake_tree
 
 
 @pytest.fixture
@@ -22,21 +22,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Kernel:
-    tree = fake_tree(tmp_path / "linux")
-    none = tmp_path / "none"
-    return Kernel(
-        name="7.3.4",
-        release="7.3.4",
-        build_id="00",
-        image=none,
-        vmlinux=none,
-        config=none,
-        source=tree,
-        build=tree / "build",
-        key="0123456789abcdef",
-        patches=(),
-        rejected=(),
-    )
+    return fake_kernel(fake_tree(tmp_path / "linux"))
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "preserved_kept": ({Oracle.LEAKS}, "KHO would carry"),
     "preserved_kept_after": ({Oracle.LEAKS}, "KHO would carry"),
     "memory_lost": ({Oracle.LEAKS}, "MemTotal was"),
+    "pending_at_the_end": ({Oracle.LEAKS}, "box 'vm0': ENOPKG"),
     "held_at_the_end": ({Oracle.LEAKS}, "Shmem was"),
     "stderr_differs": ({Oracle.STEP}, "stderr that is 'two'"),
     "answer_differs": ({Oracle.STEP}, 'the answer\'s status is "paused"'),
@@ -161,7 +162,7 @@ def test_a_fault_that_qemu_does_not_do(
     [
         ("panic", "vm.outage.PANIC_ORDER", "the kernel was ordered to panic, and did not"),
         ("{pressure: 50%}", "breaking.FILL", "MiB were taken, and of"),
-        ("kill", "breaking.AGENT_ENDS", "'ram' is still held"),
+        ("kill", "vm.machine.AGENT_ENDS", "'ram' is still held"),
     ],
 )
 def test_a_fault_that_the_guest_does_not_do(

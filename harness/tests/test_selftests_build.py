@@ -12,6 +12,7 @@ from harness.build.spec import TREE
 from harness.build.store import Store
 from harness.errors import HarnessError
 from harness.proc import run
+from harness.tests.fake_kernel import fake_kernel
 
 MAKEFILE = """
 ifdef M
@@ -60,20 +61,7 @@ def kernel(tmp_path: Path) -> Kernel:
     for name, text in FILES.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(text)
-    none = tmp_path / "none"
-    return Kernel(
-        name="7.3.4",
-        release="7.3.4",
-        build_id="00",
-        image=none,
-        vmlinux=none,
-        config=none,
-        source=tree,
-        build=tree / "build",
-        key="0123456789abcdef",
-        patches=(),
-        rejected=(),
-    )
+    return fake_kernel(tree)
 
 
 def write(kernel: Kernel, name: str, text: str) -> None:

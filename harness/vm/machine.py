@@ -31,6 +31,8 @@ from harness.vm.shell import Result, Shell, ShellError, ShellRefusedError, dial_
 JUMP_DELAY_MS = 20
 # The command that speaks to the agent.
 CONNECT = "agent connect"
+# killall succeeds as long as there is an agent: until the last has ended.
+AGENT_ENDS = "while killall -9 agent 2>/dev/null; do :; done; rm -rf /run/process /run/fd; agent serve"
 # Between two tries to open a channel, in seconds.
 CHANNEL_PAUSE = 0.05
 # QEMU writes the last console bytes and events before it ends: time to read them.
@@ -319,8 +321,7 @@ class Machine:
 
     def restart_agent(self) -> None:
         """End the agent and every process that it has started, and so all that they hold; start it anew."""
-        # It succeeds as long as there is one: until the last has ended.
-        self.run("while killall -9 agent 2>/dev/null; do :; done; rm -rf /run/process /run/fd; agent serve")
+        self.run(AGENT_ENDS)
         for process in self._processes.values():
             process.agent.close()
         self._processes = {None: Process(self._connect_to("/run"), "/run", 0)}
