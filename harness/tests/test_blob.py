@@ -134,6 +134,13 @@ def test_values_of_the_wrong_kind() -> None:
         blob.encode("I", -1)
 
 
+def test_a_field_beyond_the_data_is_refused(memory: Memory) -> None:
+    """Nobody would read it: a damage that damages nothing."""
+    box = find(memory)
+    with pytest.raises(blob.BlobError, match=f"there is no data in {box.length} bytes"):
+        blob.set_data(box, box.length - 8, blob.ENTRY, "data", 0)
+
+
 def test_the_root_is_among_what_is_preserved(memory: Memory) -> None:
     content = struct.pack("<IIQ", 0x52444246, 1, 0x50000)
     memory.pages[0x80000] = bytearray(content + bytes(100))
