@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the gate finds out: two sides, each case on each route, the answer. Plain data with a JSON form."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import UsageError
+from harness.result import EXIT_CODES, EXIT_INTERRUPTED, Verdict
+
+# Of what the JSON means; a reader refuses another one.
+FORMAT = 1
+# The answer in the gate's run folder.
+NAME = "gate.json"
+
+
+class Route(StrEnum):
+    """Which kernels a case runs on: one for all generations, or from one side to the other by live update."""
+
+    BASE = "base"
+    HEAD = "head"
+    FORWARD = "base -> head"
+    BACK = "head -> base"
+
+
+class State(StrEnum):
+    """What became of a cell, from base to head."""
+
+    SAME = "same"
+    REGRESSION = "regression"
+    FIXED = "fixed"
+    STILL_FAILING = "still failing"
+    FLAKY = "flaky"
+    # There is nothing to compare with: base cannot run it.
+    NEW = "new"
+    COULD_NOT_TEST = "could not test"
+
+
+class Trend(StrEnum):
+    """What became of a number, from base to head."""
+
+    SAME = "same"
+    WORSE = "worse"
+    BETTER = "better"
+    # It is another one, and nobody has said which is better.
+    CHANGED = "changed"
+    # Too few values to say anything.
+    UNSETTLED = "unsettled"
+
+
+class Answer(StrEnum):
+    """What the gate says."""
+
+    NO_REGRESSION = "no regression"
+    REGRESSION = "regression"
+    COULD_NOT_TEST = "could not test"
+    INTERRUPTED = "interrupted"
+
+
+ANSWER_CODES = {
+    Answer.NO_REGRESSION: EXIT_CODES[Verdict.PASS],
+    Answer.REGRESSION: EXIT_CODES[Verdict.FAIL],
+    Answer.COULD_NOT_TEST: EXIT_CODES[Verdict.ERROR],
+    Answer.INTERRUPTED: EXIT_INTERRUPTED,
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """Base or head: a kernel with our modules, how it came about, or why it did not."""
+
+    # For people: v7.3; 7.3.4 with 2 patches.
+    name: str
+    # The entry of kernels.yaml that it is configured like.
+    kernel: str
+    # Where the source is from: Linux 7.3.4; /home/me/linux.
+    source: str
+    # Of a git tree: the commit in full, and its subject.
+    commit: str = ""
+    subject: str = ""
+    # The subjects of the series' patches that are in it, in order; those of this project are not among them.
+    patches: tuple[str, ...] = ()
+    # uname -r, and the GNU build id.
+    release: str = ""
+    build_id: str = ""
+    # Key of our modules in the store.
+    modules: str = ""
+    # How it was made: taken from the store, or built, and from what.
+    made: str = ""
+    seconds: float = 0.0
+    # Why there is no such kernel: patch, file and hunk; the compiler's first error. Empty: there is one.
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of an attempt: what a `measure` step recorded, or the blackout."""
+
+    name: str
+    value: float
+    # s, bytes; empty: none.
+    unit: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a case on one route."""
+
+    route: Route
+    verdict: Verdict
+    # The first finding on one line: what is wrong. Empty: nothing.
+    finding: str
+    # Place of the step in the YAML file, and the step in words; empty outside of steps.
+    where: str
+    doing: str
+    expected: str
+    seen: str
+    # The run directory; None: it did not come to that.
+    directory: Path | None
+    seconds: float
+    measures: tuple[Measure, ...] = ()
+    # Kernel messages at warning level and above, without times and addresses, each once.
+    warnings: tuple[str, ...] = ()
+    # The machine did not come up: ERROR for a run alone. Where base comes up, it is head's fault.
+    boots: bool = True
+
+    @property
+    def broken(self) -> bool:
+        """The kernel was tested and broke an expectation, known or not, or does not come up."""
+        return self.verdict in {Verdict.FAIL, Verdict.XFAIL} or not self.boots
+
+    @property
+    def tested(self) -> bool:
+        """Whether it says anything about the kernel."""
+        return self.broken or self.verdict in {Verdict.PASS, Verdict.XPASS}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A case on a route that head is in, compared with the same case on base alone."""
+
+    case: str
+    # The YAML file.
+    source: Path
+    summary: str
+    tags: tuple[str, ...]
+    carrier: str
+    # HEAD, FORWARD or BACK.
+    route: Route
+    # The attempts on base, and those on the route.
+    base: tuple[Attempt, ...]
+    head: tuple[Attempt, ...]
+    state: State
+    # One-sided, Fisher's exact test: that a difference like this is chance. None: nothing to compare.
+    p: float | None
+    # One sentence: 0 of 4 failed on base, 4 of 4 on head.
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The case with its route, unique in an answer."""
+        return f"{self.case} {self.route}"
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it is a regression, or something new that does not work."""
+        new = self.state is State.NEW and any(attempt.broken for attempt in self.head)
+        return self.state is State.REGRESSION or new
+
+    @property
+    def shown(self) -> Attempt | None:
+        """The attempt that explains the state best: the first bad one, of head before base."""
+        every = (*self.head, *self.base)
+        bad = [one for one in every if one.broken] + [one for one in every if not one.tested]
+        return next(iter([*bad, *every]), None)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of one case on one route, as distributions."""
+
+    case: str
+    route: Route
+    name: str
+    unit: str
+    base: tuple[float, ...]
+    head: tuple[float, ...]
+    base_median: float
+    head_median: float
+    # From base to head, as a part of base: 0.38 is +38 %. None: base is 0.
+    change: float | None
+    # Cliff's delta: -1 all of head are smaller, 0 no difference, 1 all are larger.
+    effect: float
+    # Permutation test, two-sided.
+    p: float
+    # A smaller change says nothing: what base's own values spread, as a part of their median.
+    noise: float
+    trend: Trend
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it is a regression."""
+        return self.trend is Trend.WORSE
+
+
+@dataclass(frozen=True)
+class Message:
+    """A kernel message at warning level or above that head has and base has not."""
+
+    text: str
+    # In how many attempts, and the case, route and run directory of the first.
+    count: int
+    case: str
+    route: Route
+    directory: Path | None
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A case on a route that was not run, and why: the budget, a requirement, a side that is not there."""
+
+    case: str
+    route: Route
+    reason: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The whole answer."""
+
+    base: Side
+    head: Side
+    cells: tuple[Cell, ...]
+    metrics: tuple[Metric, ...]
+    messages: tuple[Message, ...]
+    not_run: tuple[NotRun, ...]
+    # The command line, when it began (ISO 8601, UTC), how long it took with what it resumed.
+    command: tuple[str, ...] = ()
+    started: str = ""
+    seconds: float = 0.0
+    # The run folder.
+    directory: Path | None = None
+    # Which part of the cases: (1, 3) is the first of three.
+    shard: tuple[int, int] = (1, 1)
+    # It was stopped before its end.
+    interrupted: bool = False
+    # What the reader has to know besides.
+    notes: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> Answer:
+        """A regression outweighs what could not be tested."""
+        if any(cell.blocks for cell in self.cells) or any(metric.blocks for metric in self.metrics):
+            return Answer.REGRESSION
+        if self.interrupted:
+            return Answer.INTERRUPTED
+        untested = any(cell.state is State.COULD_NOT_TEST for cell in self.cells)
+        if untested or self.base.problem or self.head.problem or not self.cells:
+            return Answer.COULD_NOT_TEST
+        return Answer.NO_REGRESSION
+
+    @property
+    def exit_code(self) -> int:
+        """As `git bisect run` takes it."""
+        return ANSWER_CODES[self.answer]
+
+    def of(self, *states: State) -> list[Cell]:
+        """The cells with one of these states."""
+        return [cell for cell in self.cells if cell.state in states]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data; answer and exit code are for readers, and not read back."""
+        return {"format": FORMAT, "answer": self.answer, "exit_code": self.exit_code, **asdict(self)}
+
+
+_GATES = TypeAdapter(Gate)
+
+
+def dump(gate: Gate) -> str:
+    """The JSON form."""
+    return json.dumps(gate.to_json(), indent=1, default=str) + "\n"
+
+
+def parse(text: str, place: str) -> Gate:
+    """Read the JSON form. Raises UsageError, which names the place, when it is not one."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{place}: not JSON: {error}") from error
+    if not isinstance(data, dict) or "answer" not in data:
+        raise UsageError(f"{place}: not an answer of harness gate")
+    if data.get("format") != FORMAT:
+        raise UsageError(f"{place}: of format {data.get('format')}, and this harness reads format {FORMAT}")
+    try:
+        return _GATES.validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def read(path: Path) -> Gate:
+    """The answer in a run folder, or in the file itself. Raises UsageError when there is none."""
+    file = path / NAME if path.is_dir() else path
+    try:
+        return parse(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{file}: {reason}") from error
+
+
+def count_text(cells: Iterable[Cell]) -> str:
+    """How many cells of each state: '1 regression, 7 same of 8 cells'."""
+    states = [cell.state for cell in cells]
+    parts = [f"{states.count(state)} {state}" for state in State if state in states]
+    return f"{', '.join(parts)} of {len(states)} cells" if parts else "no cells"

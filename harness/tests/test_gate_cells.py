@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The gate's answer: JSON and back, the exit code, which attempts count as broken."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.gate import cells
+from harness.gate.cells import (
+    Answer,
+    Attempt,
+    Cell,
+    Gate,
+    Measure,
+    Message,
+    Metric,
+    NotRun,
+    Route,
+    Side,
+    State,
+    Trend,
+)
+from harness.result import Verdict
+
+
+def attempt(route: Route, verdict: Verdict = Verdict.PASS, boots: bool = True) -> Attempt:
+    return Attempt(
+        route,
+        verdict,
+        finding="" if verdict is Verdict.PASS else "'get' failed",
+        where="" if verdict is Verdict.PASS else "x.yaml:9:5",
+        doing="get: ram",
+        expected="success",
+        seen="EBUSY",
+        directory=Path("/runs/x"),
+        seconds=2.5,
+        measures=(Measure("blackout", 1.5, "s"),),
+        warnings=("late",),
+        boots=boots,
+    )
+
+
+def cell(state: State, head: Verdict = Verdict.PASS) -> Cell:
+    base, other = attempt(Route.BASE), attempt(Route.HEAD, head)
+    return Cell(
+        "x[luo]", Path("x.yaml"), "", ("smoke",), "luo", Route.HEAD, (base,), (other,), state, 0.5, "why"
+    )
+
+
+METRIC = Metric(
+    "x[luo]", Route.HEAD, "blackout", "s", (1.0,), (1.5,), 1.0, 1.5, 0.5, 1.0, 0.004, 0.1, Trend.WORSE
+)
+WHOLE = Gate(
+    Side("7.3.4", "7.3.4", "Linux 7.3.4"),
+    Side("head", "7.3.4", "/linux", "0123", "mm: faster", ("a", "b"), problem=""),
+    (cell(State.SAME),),
+    (replace(METRIC, trend=Trend.SAME),),
+    (Message("late", 1, "x[luo]", Route.HEAD, None),),
+    (NotRun("y[luo]", Route.BACK, "the budget"),),
+    directory=Path("/runs/gate"),
+)
+
+
+def test_json_and_back() -> None:
+    assert cells.parse(cells.dump(WHOLE), "x") == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{", "x.json: not JSON"),
+        ("[]", "not an answer of harness gate"),
+        ('{"answer": "regression", "format": 99}', "of format 99"),
+        ('{"answer": "regression", "format": 1}', "base: "),
+    ],
+)
+def test_what_is_no_answer_is_refused(text: str, error: str) -> None:
+    with pytest.raises(UsageError, match=error):
+        cells.parse(text, "x.json")
+
+
+@pytest.mark.parametrize(
+    ("gate", "answer", "code"),
+    [
+        (WHOLE, Answer.NO_REGRESSION, 0),
+        (replace(WHOLE, cells=(cell(State.FLAKY),)), Answer.NO_REGRESSION, 0),
+        (replace(WHOLE, cells=(cell(State.NEW),)), Answer.NO_REGRESSION, 0),
+        (replace(WHOLE, cells=(cell(State.NEW, Verdict.FAIL),)), Answer.REGRESSION, 1),
+        (replace(WHOLE, cells=(cell(State.REGRESSION),)), Answer.REGRESSION, 1),
+        (replace(WHOLE, cells=(cell(State.COULD_NOT_TEST),)), Answer.COULD_NOT_TEST, 125),
+        (
+            replace(WHOLE, cells=(cell(State.COULD_NOT_TEST), cell(State.REGRESSION))),
+            Answer.REGRESSION,
+            1,
+        ),
+        (replace(WHOLE, metrics=(METRIC,)), Answer.REGRESSION, 1),
+        (replace(WHOLE, head=replace(WHOLE.head, problem="does not build")), Answer.COULD_NOT_TEST, 125),
+        (replace(WHOLE, cells=()), Answer.COULD_NOT_TEST, 125),
+        (replace(WHOLE, interrupted=True), Answer.INTERRUPTED, 130),
+    ],
+)
+def test_exit_code(gate: Gate, answer: Answer, code: int) -> None:
+    assert (gate.answer, gate.exit_code) == (answer, code)
+
+
+def test_what_is_broken_and_what_says_nothing() -> None:
+    told = {verdict: attempt(Route.HEAD, verdict) for verdict in Verdict}
+    assert {verdict for verdict, one in told.items() if one.broken} == {Verdict.FAIL, Verdict.XFAIL}
+    assert {verdict for verdict, one in told.items() if not one.tested} == {Verdict.ERROR, Verdict.SKIP}
+    assert attempt(Route.HEAD, Verdict.ERROR, boots=False).broken
+
+
+def test_the_bad_attempt_is_shown() -> None:
+    bad = attempt(Route.HEAD, Verdict.FAIL)
+    assert replace(cell(State.REGRESSION), head=(attempt(Route.HEAD), bad)).shown is bad
+    fixed = replace(cell(State.FIXED), base=(attempt(Route.BASE, Verdict.FAIL),))
+    assert fixed.shown is fixed.base[0]
