@@ -27,8 +27,11 @@ FACTS = (
     "grep -q 'debug_locks: *1' /proc/lockdep_stats",
     "gunzip -c /proc/config.gz | grep -q CONFIG_DEFERRED_STRUCT_PAGE_INIT=y",
 )
-# What provokes a report of each kind. The module leaks some 20 objects of slab, vmalloc and percpu memory.
+# What provokes a report of each kind. Lockdep's is first: it looks at nothing after any other kernel bug's taint.
+# The module leaks some 20 objects of slab, vmalloc and percpu memory.
 CONTROLS = {
+    # Whoever comes back with a lock held cannot fault pages in any more, and dies.
+    "lockdep": f"(echo SPINLOCKUP > {PROVOKE}) || true",
     "memory leak": "insmod /lib/modules/$(uname -r)/kmemleak-test.ko && rmmod kmemleak-test",
     "KASAN": f"echo READ_AFTER_FREE > {PROVOKE}",
 }
