@@ -35,12 +35,17 @@ class Journal:
         """The file."""
         return self.folder / NAME
 
-    def begin(self, command: Sequence[str], subjects: Iterable[Subject]) -> None:
+    def begin(
+        self,
+        command: Sequence[str],
+        subjects: Iterable[Subject],
+        shard: Mapping[str, object] | None = None,
+    ) -> None:
         """Say what is going to be run: what does not come to an end is missed then.
 
-        Each worker of a session may do so; the first one does.
+        Each worker of a session may do so; the first one does. shard: what shard.record() has to say.
         """
-        head = {"format": FORMAT, "command": list(command)}
+        head = {"format": FORMAT, "command": list(command), **({"shard": shard} if shard else {})}
         lines = [self._line("session", head)]
         lines += [self._line("planned", asdict(subject)) for subject in subjects]
         with self._open() as file:

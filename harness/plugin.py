@@ -10,19 +10,19 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import artifacts, proc, report
+from harness import artifacts, proc, report, shard
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.diagnostic import nearest
 from harness.digest import not_run
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.journal import Journal
 from harness.load import load
 from harness.plan import Case, Plan, expand, plan
@@ -33,6 +33,8 @@ from harness.runner import check_writable, run, subject
 RUNS = "live update runs"
 SESSION = "live update session"
 JOURNAL = pytest.StashKey[Journal]()
+# What a shard notes about itself.
+RECORD = pytest.StashKey[Mapping[str, object]]()
 # Marks with a meaning: not for tags.
 PYTESTS_OWN = frozenset(
     {
@@ -59,6 +61,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--runs", type=Path, metavar="DIR", help="folder for the run directories (default: in the store)"
     )
+    group.addoption(
+        "--shard", metavar="I/N", help="the I-th of N parts of what is selected, all equally long: docs/ci.md"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,6 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--kernel: no kernel '{kernel}'{nearest(kernel, kernel_names())}")
     if kernel is not None and config.getoption("--tree"):
         raise pytest.UsageError("--kernel and --tree: one of them")
+    try:
+        shard.parse(config.getoption("--shard") or "1/1")
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
     if hasattr(config, "workerinput"):
         proc.die_with_parent(signal.SIGTERM, os.getppid())
         config.option.runs = Path(config.workerinput[RUNS])
@@ -91,11 +100,37 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[RUNS], node.workerinput[SESSION] = str(journal.folder), journal.session
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave of what -m and -k have selected the shard that is ours."""
+    if not config.getoption("--shard"):
+        return
+    ours = shard.parse(config.getoption("--shard"))
+    try:
+        numbers = shard.split([(item.nodeid, expected(item)) for item in items], ours.count)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+    cases = [(one, number) for one, number in zip(items, numbers, strict=True) if isinstance(one, CaseItem)]
+    on = config.getoption("--tree")
+    key = shard.whole([(item.nodeid, f"{on or ''} {item.plan.kernel}") for item, _ in cases])
+    if cases:
+        config.stash[RECORD] = shard.record(ours, key, [(subject(item.plan), n) for item, n in cases])
+    mine = [item for item, number in zip(items, numbers, strict=True) if number == ours.number]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(mine)])
+    items[:] = mine
+
+
+def expected(item: pytest.Item) -> float:
+    """The seconds that a test is going to take, compared with others."""
+    return shard.expected(item.plan) if isinstance(item, CaseItem) else shard.OTHER
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note what is going to be run; of xdist's workers, who all know, the first one does."""
     items = [item for item in session.items if isinstance(item, CaseItem)]
-    if items and not session.config.option.collectonly:
-        session.config.stash[JOURNAL].begin(sys.argv, [subject(item.plan) for item in items])
+    record = session.config.stash.get(RECORD, None)
+    if (items or record) and not session.config.option.collectonly:
+        session.config.stash[JOURNAL].begin(sys.argv, [subject(item.plan) for item in items], record)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
