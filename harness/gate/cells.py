@@ -128,6 +128,8 @@ class Attempt:
     warnings: tuple[str, ...] = ()
     # The machine did not come up: ERROR for a run alone. Where base comes up, it is head's fault.
     boots: bool = True
+    # Lines that explain the finding: a kernel report, the end of the console.
+    detail: tuple[str, ...] = ()
 
     @property
     def broken(self) -> bool:
