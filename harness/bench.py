@@ -4,7 +4,8 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.result import Outcome, Verdict
+from harness.result import Outcome
+from harness.verdict import Verdict
 
 # Parts of a run that are measured beside the segments of the blackout.
 TOTAL = "whole run"

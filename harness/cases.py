@@ -16,6 +16,8 @@ from harness.plan import Plan, expand, names, plan
 from harness.planfile import case_problem, read_plan
 
 PLAN_SUFFIX = ".json"
+# Where scenarios are kept.
+FOLDER = Path("scenarios")
 # So many cases are listed to choose from.
 FEW = 6
 

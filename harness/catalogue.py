@@ -9,8 +9,8 @@ from typing import Any
 from harness.contents import size
 from harness.plan import Plan
 from harness.progress import duration
-from harness.result import Verdict
 from harness.scenario import Requires
+from harness.verdict import Verdict
 
 # What a case came to when it ran to its end: only then it took its time.
 WHOLE = frozenset({Verdict.PASS, Verdict.XFAIL, Verdict.XPASS})

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import journal
 from harness.errors import UsageError
-from harness.result import EXIT_CODES, Blame, Finding, Oracle, Outcome, Subject, Verdict, exit_code
+from harness.result import Blame, Finding, Oracle, Outcome, Subject
+from harness.verdict import EXIT_CODES, Verdict, exit_code
 
 OUTCOMES = TypeAdapter(Outcome)
 SUBJECTS = TypeAdapter(Subject)

@@ -89,6 +89,11 @@ class Journal:
             raise HarnessError(f"cannot keep the results in {self.path}: {error.strerror}") from error
 
 
+def run_folder(store: Path, what: str) -> Path:
+    """A new folder for run directories in the store, by date and time."""
+    return store / "runs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-{what}"
+
+
 def _append(file: int, lines: Iterable[str]) -> None:
     """Add lines in one write; one that somebody was killed over ends first."""
     data = "".join(lines).encode()

@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape, quoteattr
 from harness.digest import Digest
 from harness.plaintext import clean, cut, one_line, short, unique
 from harness.report import raw, reason
-from harness.result import Outcome, Verdict
+from harness.result import Outcome
+from harness.verdict import Verdict
 
 # Bytes of a file, with some left for what GitLab may count as MB; characters of a name, and of a message.
 SIZE_MAX = 28_000_000

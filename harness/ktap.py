@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from harness.digest import Digest, count_text, is_green
 from harness.plaintext import clean, one_line, short, unique
 from harness.report import finding_lines, measured, reason
-from harness.result import Outcome, Verdict
+from harness.result import Outcome
+from harness.verdict import Verdict
 
 INDENT = "  "
 # Characters of a name and of any other text, and lines about one case.

@@ -9,11 +9,12 @@ from harness.kinds import DEFAULT_MODULES, KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.record import PROMISES, Property
 from harness.releases import RANGE, VERSION
 from harness.report import MEANING
-from harness.result import CHECKS, EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE
+from harness.result import CHECKS
 from harness.scalars import FD_NAME, MODULE_CHANGE, PROGRAM, TAG, UNITS, VARIABLE
 from harness.schema import DEFS, Schema, definitions, purpose
 from harness.topics import BESIDE, HEAD, LOADED, PROMISED, REPEAT, TOPICS, VALUES
 from harness.verbs import VERBS, Verb
+from harness.verdict import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE
 
 # The words of VALUES by the patterns that the schema has for them.
 LOOKS: Mapping[str, str] = {

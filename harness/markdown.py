@@ -12,8 +12,9 @@ from harness.digest import Digest, count_text
 from harness.plaintext import clean, cut, one_line, short
 from harness.progress import duration
 from harness.report import finding_lines, measured, reason
-from harness.result import Outcome, Update, Verdict
+from harness.result import Outcome, Update
 from harness.timeline import LOST, by_name, milliseconds
+from harness.verdict import Verdict
 
 # GitHub takes 1 MiB from each step of a job. What is left is for others that write into the same summary.
 SIZE_MAX = 960 * 1024

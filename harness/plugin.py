@@ -26,8 +26,9 @@ from harness.errors import HarnessError, UsageError
 from harness.journal import Journal
 from harness.load import load
 from harness.plan import Case, Plan, expand, plan
-from harness.result import Blame, Finding, Oracle, Outcome, Verdict
+from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import check_writable, run, subject
+from harness.verdict import Verdict
 
 # Keys of what the controller tells its workers: the folder for run directories, and the name of the session.
 RUNS = "live update runs"

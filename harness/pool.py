@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from harness import proc
 from harness.errors import HarnessError
-from harness.result import EXIT_INTERRUPTED
+from harness.verdict import EXIT_INTERRUPTED
 
 # What asks us to stop. Ctrl-C goes to all processes of a terminal; workers leave it to us, who send SIGTERM.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

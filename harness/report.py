@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from harness.digest import Digest, count_text, is_green
 from harness.plaintext import clean, one_line
 from harness.progress import duration
-from harness.result import Blame, Finding, Number, Oracle, Outcome, Part, Update, Verdict
+from harness.result import Blame, Finding, Number, Oracle, Outcome, Part, Update
 from harness.timeline import by_name, ending, milliseconds
+from harness.verdict import Verdict
 
 WIDTH = 108
 BAR = 40

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run proves: proofs, findings, a verdict, and the exit code that git bisect understands."""
+"""What a run proves: proofs, findings, and the verdict that they come to."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -10,33 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.scenario import Xfail
+from harness.verdict import Verdict
 
-
-class Verdict(StrEnum):
-    """FAIL: the kernel broke an expectation. ERROR: we could not test. SKIP: a requirement is absent.
-
-    XFAIL: a known bug of this kernel, and nothing else. XPASS: the bug is known, and not there.
-    """
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    ERROR = "ERROR"
-    SKIP = "SKIP"
-    XFAIL = "XFAIL"
-    XPASS = "XPASS"
-
-
-EXIT_CODES = {
-    Verdict.PASS: 0,
-    Verdict.SKIP: 0,
-    Verdict.XFAIL: 0,
-    Verdict.FAIL: 1,
-    Verdict.XPASS: 1,
-    Verdict.ERROR: 125,
-}
 SECONDS = "s"
-EXIT_USAGE = 129
-EXIT_INTERRUPTED = 130
 
 
 class Oracle(StrEnum):
@@ -251,9 +227,3 @@ def by_blame(found: Iterable[Blame]) -> Verdict:
         if blame in blames:
             return verdict
     return Verdict.PASS
-
-
-def exit_code(verdicts: Iterable[Verdict]) -> int:
-    """The exit code of several cases: 1 if any kernel is bad, else 125 if any could not be tested, else 0."""
-    codes = {EXIT_CODES[verdict] for verdict in verdicts}
-    return 1 if 1 in codes else max(codes, default=EXIT_CODES[Verdict.ERROR])

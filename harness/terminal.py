@@ -14,7 +14,7 @@ from typing import Any
 
 import paramiko
 
-from harness.result import EXIT_CODES, Verdict
+from harness.verdict import EXIT_CODES, Verdict
 from harness.vm.machine import Machine, MachineLostError
 
 CHUNK = 65536

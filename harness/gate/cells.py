@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
-from harness.result import EXIT_CODES, EXIT_INTERRUPTED, Verdict
+from harness.verdict import EXIT_CODES, EXIT_INTERRUPTED, Verdict
 
 # Of what the JSON means; a reader refuses another one.
 FORMAT = 1

@@ -6,19 +6,8 @@ from pathlib import Path
 
 from harness.digest import Digest, digest
 from harness.journal import Journal
-from harness.result import (
-    Blame,
-    Finding,
-    Mark,
-    Number,
-    Oracle,
-    Outcome,
-    Part,
-    Proof,
-    Subject,
-    Update,
-    Verdict,
-)
+from harness.result import Blame, Finding, Mark, Number, Oracle, Outcome, Part, Proof, Subject, Update
+from harness.verdict import Verdict
 
 UPDATE = Update(
     1,

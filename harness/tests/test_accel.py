@@ -10,8 +10,8 @@ import pytest
 from harness.artifacts import Artifacts, bare_plan
 from harness.build.store import Store
 from harness.errors import HarnessError
-from harness.result import Verdict
 from harness.runner import run
+from harness.verdict import Verdict
 from harness.vm import accel, tsc
 
 

@@ -8,16 +8,16 @@ import pytest
 
 from harness import catalogue, report
 from harness.artifacts import Artifacts
-from harness.authoring import TEMPLATE
 from harness.build.spec import kernel_parameters
 from harness.cases import plans
 from harness.cli import main
+from harness.commands.new import TEMPLATE
 from harness.load import load
 from harness.plan import Plan, expand, plan
-from harness.result import Verdict
 from harness.runner import run
 from harness.scenario import Requires
 from harness.tests.test_schema import faults
+from harness.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 

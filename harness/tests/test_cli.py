@@ -97,12 +97,28 @@ def test_an_early_ctrl_c_is_silent(delay: float) -> None:
     assert process.returncode in (130, 129, -signal.SIGINT), said
 
 
+def test_help_is_there_at_once() -> None:
+    """Only what a command needs is imported, and help needs none of what takes long."""
+    script = """
+import contextlib, sys
+from harness.cli import main
+with contextlib.suppress(SystemExit):
+    main(["--help"])
+sys.exit(" ".join({"paramiko", "pydantic", "rich", "yaml"} & set(sys.modules)) or 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_nohup_is_respected() -> None:
     script = """
 import os, signal
 from harness import cli
+from harness.commands import check
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-cli.check_command = lambda options: os.kill(os.getpid(), signal.SIGHUP) or 0
+check.command = lambda options: os.kill(os.getpid(), signal.SIGHUP) or 0
 raise SystemExit(cli.main(["check", "x"]))
 """
     assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0

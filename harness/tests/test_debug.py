@@ -11,8 +11,9 @@ from harness.build.spec import kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.load import load_text
 from harness.plan import expand, plan
-from harness.result import Oracle, Outcome, Verdict
+from harness.result import Oracle, Outcome
 from harness.runner import run
+from harness.verdict import Verdict
 
 DEBUG = "7.3.4-debug"
 PROVOKE = "/sys/kernel/debug/provoke-crash/DIRECT"
@@ -27,8 +28,8 @@ FACTS = (
     "grep -q 'debug_locks: *1' /proc/lockdep_stats",
     "gunzip -c /proc/config.gz | grep -q CONFIG_DEFERRED_STRUCT_PAGE_INIT=y",
 )
-# What provokes a report of each kind. Lockdep's is first: it looks at nothing after any other kernel bug's taint.
-# The module leaks some 20 objects of slab, vmalloc and percpu memory.
+# What provokes a report of each kind. Lockdep's is first: it looks at nothing after any other kernel bug's
+# taint. The module leaks some 20 objects of slab, vmalloc and percpu memory.
 CONTROLS = {
     # Whoever comes back with a lock held cannot fault pages in any more, and dies.
     "lockdep": f"(echo SPINLOCKUP > {PROVOKE}) || true",

@@ -16,8 +16,8 @@ from harness.digest import Digest, count_text, read
 from harness.errors import HarnessError, UsageError
 from harness.journal import Journal
 from harness.plaintext import clean, short, unique
-from harness.result import Verdict
 from harness.tests.outcomes import NASTY, NASTY_CASE, ONE_OF_EACH, PASSED, a_case, subject_of, written
+from harness.verdict import Verdict
 
 
 def the_journal(folder: Path, *cases: str) -> Journal:

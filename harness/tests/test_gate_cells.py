@@ -22,7 +22,7 @@ from harness.gate.cells import (
     State,
     Trend,
 )
-from harness.result import Verdict
+from harness.verdict import Verdict
 
 
 def attempt(route: Route, verdict: Verdict = Verdict.PASS, boots: bool = True) -> Attempt:

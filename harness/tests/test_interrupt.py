@@ -14,7 +14,7 @@ import pytest
 
 from harness.artifacts import Artifacts
 from harness.digest import read
-from harness.result import EXIT_INTERRUPTED
+from harness.verdict import EXIT_INTERRUPTED
 
 QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
 MOMENTS = ("start", "power-on", "init", "ready", "jump", "next kernel", "verdict")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import junit
-from harness.result import Verdict
 from harness.tests.outcomes import NASTY_CASE, ONE_OF_EACH, PASSED, a_case, digest_of, finding
+from harness.verdict import Verdict
 
 # By junit-10.xsd: the attributes that an element must and may have, and its children.
 SCHEMA: dict[str, tuple[set[str], set[str], set[str]]] = {

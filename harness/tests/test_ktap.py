@@ -14,7 +14,6 @@ import pytest
 
 from harness import ktap
 from harness.build.store import default_store
-from harness.result import Verdict
 from harness.tests.ktap_checker import KtapError, parse
 from harness.tests.outcomes import (
     KERNEL_SAYS,
@@ -25,6 +24,7 @@ from harness.tests.outcomes import (
     digest_of,
     finding,
 )
+from harness.verdict import Verdict
 
 GOLDEN = Path(__file__).parent / "golden" / "report" / "all.ktap"
 

@@ -12,8 +12,8 @@ from harness.build.spec import kernel_parameters
 from harness.build.store import default_store
 from harness.load import load
 from harness.plan import Case, expand, plan
-from harness.result import Verdict
 from harness.runner import run
+from harness.verdict import Verdict
 
 FILES = sorted((Path(__file__).parent / "positive").glob("*.yaml"))
 CASES = [case for file in FILES for case in expand(load(file))]

@@ -10,8 +10,9 @@ from markdown_it import MarkdownIt
 
 from harness import markdown
 from harness.digest import Digest
-from harness.result import Update, Verdict
+from harness.result import Update
 from harness.tests.outcomes import NASTY_CASE, ONE_OF_EACH, PASSED, UPDATE, a_case, digest_of, finding
+from harness.verdict import Verdict
 
 GOLDEN = Path(__file__).parent / "golden" / "report" / "all.md"
 # GitHub's, for what one step of a job writes.

@@ -9,8 +9,8 @@ import pytest
 from harness import report
 from harness.artifacts import Artifacts, bare_plan
 from harness.modules import loaded, parameter
-from harness.result import Verdict
 from harness.runner import run
+from harness.verdict import Verdict
 
 DEFAULT = ("fdbox", "fdbox_memfd")
 

@@ -15,8 +15,9 @@ from harness.build.store import default_store
 from harness.errors import UsageError
 from harness.load import load, load_text
 from harness.plan import Case, Plan, expand, plan
-from harness.result import Blame, Oracle, Outcome, Verdict
+from harness.result import Blame, Oracle, Outcome
 from harness.runner import run
+from harness.verdict import Verdict
 from harness.vm.monitor import Monitor
 
 HERE = Path(__file__).parent

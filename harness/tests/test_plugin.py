@@ -13,7 +13,7 @@ import pytest
 from harness.artifacts import Artifacts
 from harness.build.store import default_store
 from harness.digest import read
-from harness.result import Verdict
+from harness.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 

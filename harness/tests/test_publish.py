@@ -14,10 +14,10 @@ import pytest
 from harness import markdown
 from harness.cli import main
 from harness.publish import FORMATS
-from harness.result import Verdict
 from harness.tests import ktap_checker
 from harness.tests.outcomes import NASTY_CASE, ONE_OF_EACH, PASSED, written
 from harness.timeline import AFTER, BEFORE, CHECKS, LOAD, LOST, OTHER, PARTS
+from harness.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reports.md").read_text()

@@ -10,26 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts import Artifacts
-from harness.cli import main, parser
+from harness.cli import COMMANDS, main, parse
 from harness.load import load_text
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-WORDS = [
-    "run",
-    "check",
-    "plan",
-    "build",
-    "bench",
-    "clean",
-    "report",
-    "shell",
-    "new",
-    "list",
-    "schema",
-    "manual",
-]
-COMMANDS = [line.split("#")[0].strip() for line in README.splitlines() if line.startswith("    harness ")]
+EXAMPLES = [line.split("#")[0].strip() for line in README.splitlines() if line.startswith("    harness ")]
 
 
 def example(text: str) -> str:
@@ -48,10 +34,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_readme_has_its_commands() -> None:
-    assert [command.split()[1] for command in COMMANDS] == ["check", "run", "run", "shell"]
+    assert [command.split()[1] for command in EXAMPLES] == ["check", "run", "run", "shell"]
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "--tree" not in c])
+@pytest.mark.parametrize("command", [c for c in EXAMPLES if "--tree" not in c])
 def test_a_command_of_the_readme(command: str, folder: Path, artifacts: Artifacts) -> None:
     words = [sys.executable, "-m", *shlex.split(command)]
     done = subprocess.run(
@@ -75,11 +61,11 @@ def test_every_command_of_the_pages_is_understood() -> None:
     page = (ROOT / "docs" / "scenarios.md").read_text()
     more = [line for line in page.splitlines() if line.startswith("    harness ")]
     assert {line.split()[1] for line in more} == {"new", "check", "list", "plan", "schema"}
-    for command in (*COMMANDS, *more):
-        parser().parse_args(shlex.split(re.split("[#>]", command)[0])[1:])
+    for command in (*EXAMPLES, *more):
+        parse(shlex.split(re.split("[#>]", command)[0])[1:])
 
 
-@pytest.mark.parametrize("command", WORDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
@@ -91,7 +77,7 @@ def test_the_help_has_every_command_and_the_exit_codes(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    for word in (*WORDS, "125 could not test", "129", "130"):
+    for word in (*COMMANDS, "125 could not test", "129", "130"):
         assert word in text
 
 

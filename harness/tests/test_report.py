@@ -9,10 +9,11 @@ import pytest
 from harness.load import load_text
 from harness.plan import expand, plan
 from harness.report import render
-from harness.result import Blame, Finding, Oracle, Outcome, Proof, Verdict, judge
+from harness.result import Blame, Finding, Oracle, Outcome, Proof, judge
 from harness.runner import placed
 from harness.scenario import Xfail
 from harness.timeline import marks, updates
+from harness.verdict import Verdict
 from harness.wording import describe_step
 
 GOLDEN = Path(__file__).parent / "golden" / "report"

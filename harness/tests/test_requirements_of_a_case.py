@@ -10,9 +10,9 @@ from harness.artifacts import Artifacts, bare_plan
 from harness.plan import Plan
 from harness.report import render
 from harness.requirements import unmet
-from harness.result import Verdict
 from harness.runner import run
 from harness.scenario import Requires
+from harness.verdict import Verdict
 
 MEMINFO = "MemTotal: 9 kB\nMemAvailable:    2048 kB\n"
 

@@ -3,8 +3,9 @@
 
 import pytest
 
-from harness.result import Blame, Finding, Oracle, Verdict, exit_code, judge, reasons
+from harness.result import Blame, Finding, Oracle, judge, reasons
 from harness.scenario import Xfail
+from harness.verdict import Verdict, exit_code
 
 
 def finding(blame: Blame, what: str = "what", seen: str = "seen") -> Finding:

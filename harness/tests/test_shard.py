@@ -16,9 +16,9 @@ from harness.digest import read
 from harness.errors import UsageError
 from harness.journal import Journal
 from harness.merge import merge
-from harness.result import Verdict
 from harness.shard import Shard
 from harness.tests.outcomes import ONE_OF_EACH, PASSED, a_case, subject_of, written
+from harness.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 CASES = [a_case(Verdict.PASS, f"memfd/{letter}[fdbox]") for letter in "abcdef"]

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""harness run."""
+
+import argparse
+import contextlib
+import datetime
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import artifacts, report
+from harness.build.store import default_store
+from harness.cases import plans
+from harness.commands.selection import add_kernel, add_scenarios
+from harness.digest import is_green, not_run
+from harness.errors import HarnessError
+from harness.journal import Journal, run_folder
+from harness.plan import Plan
+from harness.pool import Pool
+from harness.progress import Output, stage
+from harness.result import Blame, Finding, Oracle, Outcome
+from harness.runner import check_free, check_writable, run, subject
+from harness.verdict import Verdict, exit_code
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    add_kernel(parser)
+    add_scenarios(parser)
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cases at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the run directories (default: in the store)"
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan with what it runs on and where."""
+
+    plan: Plan
+    made: artifacts.Artifacts
+    out: Path
+    journal: Journal
+
+
+def command(options: argparse.Namespace) -> int:
+    """Run all cases, several at once."""
+    store = default_store()
+    todo = plans(options.files, options.kernel)
+    folder = options.out or run_folder(store.root, "run")
+    for one in todo:
+        check_free(folder / one.case)
+    if options.out:
+        check_writable(options.out)
+    # Looked up once for all cases on the same kernels.
+    apart = {_needs(one): one for one in todo}
+    made = {needs: artifacts.obtain(one, store, options.tree) for needs, one in apart.items()}
+    journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
+    journal.begin(sys.argv, map(subject, todo))
+    jobs = [Job(one, made[_needs(one)], folder / one.case, journal) for one in todo]
+    console = Output(highlight=False, soft_wrap=True)
+    verdicts: list[Verdict] = []
+    pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
+    with (
+        stage(f"running {len(jobs)} cases", total=len(jobs), console=console) as progress,
+        contextlib.closing(pool.results(jobs)) as results,
+    ):
+        for job, result in results:
+            progress.advance()
+            outcome = result if isinstance(result, Outcome) else _lost(job, result)
+            verdicts.append(outcome.verdict)
+            _print(console, outcome, brief=len(jobs) > report.FEW)
+    count = ", ".join(f"{verdicts.count(v)} {v}" for v in Verdict if v in verdicts)
+    console.print(f"{count} of {len(jobs)} cases; results: {journal.path}", markup=False)
+    return exit_code(verdicts)
+
+
+def _needs(one: Plan) -> tuple[object, ...]:
+    """What tells the artifacts of one plan from those of another."""
+    return (artifacts.needs_selftests(one), one.kernel, *one.next_kernels)
+
+
+def _run_job(job: Job) -> Outcome:
+    return run(job.plan, job.made, job.out, journal=job.journal)
+
+
+def _lost(job: Job, error: HarnessError) -> Outcome:
+    """The outcome of a case that whoever ran it could not tell."""
+    what = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")
+    outcome = not_run(subject(job.plan), what, job.out)
+    job.journal.ended(outcome)
+    return outcome
+
+
+def _print(console: Output, outcome: Outcome, brief: bool) -> None:
+    """Print a result; brief: of a case that is as it should be only the first line."""
+    first, *rest = report.render(outcome).splitlines()
+    console.print(first, style=report.STYLES[outcome.verdict], markup=False)
+    if brief and is_green(outcome.verdict) and outcome.verdict is not Verdict.SKIP:
+        return
+    console.print("\n".join(rest), markup=False)
+    console.print()
