@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from harness.actions import Output, Qmp, Ssh
+from harness.commandactions import Output, Qmp, Ssh
 from harness.vm.shell import Result
 
 # What was expected, and what was seen.

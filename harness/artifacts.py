@@ -6,14 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import modules
-from harness.actions import Load, Selftest
 from harness.build.guest import Guest, obtain_guest
 from harness.build.kernel import Kernel, obtain_kernel
 from harness.build.kmod import obtain_modules
 from harness.build.selftests import MODULES, Selftests, obtain_selftests
 from harness.build.spec import kernel_parameters, smallest_machine
 from harness.build.store import Store
+from harness.commandactions import Selftest
 from harness.errors import UsageError
+from harness.kernelactions import Load
 from harness.kinds import Carrier
 from harness.plan import MachineSpec, Plan, large_enough
 from harness.scenario import Requires

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from harness import checks, faults
-from harness.actions import Action, Load
+from harness.actions import Action
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.fds import StepFailedError
+from harness.kernelactions import Load
 from harness.result import Blame, Oracle
 from harness.vm import outage
 from harness.vm.machine import Machine

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from harness import carriers
-from harness.actions import Close, Dup, Load, Unload
 from harness.carriers import BoxAction, Op
 from harness.contents import Contents
-from harness.fdactions import Bind, Change, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.fdactions import Bind, Change, Close, Dup, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.kernelactions import Load, Unload
 from harness.kinds import KINDS, Carrier, Kind
 from harness.pattern import PAGE
 from harness.record import Dma, Record

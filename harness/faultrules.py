@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from harness import faults
-from harness.actions import Fault, Jump, Kexec, Load, LoadKernel, Measure, NextKernel, Parallel, Step
+from harness.actions import Fault, Measure, Parallel, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, OnBox, Prepare, Put, Seal, Unseal
 from harness.boxrules import Problem, meant
 from harness.diagnostic import nearest
 from harness.fdactions import Use
+from harness.kernelactions import Jump, Kexec, Load, LoadKernel, NextKernel
 from harness.kinds import Carrier
 from harness.world import World
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a step can do to a single fd, as data: open it, change it, use it."""
+"""What a step can do to a single fd, as data: open it, change it, use it, look at it."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -165,3 +165,28 @@ class Register(Use):
     fd: Annotated[FdName, Field(description="Name of the open fd of the device.")]
     index: Annotated[Whole, Field(ge=0, description="Number of the register, from 0.")]
     value: Annotated[Whole, Field(ge=0, lt=1 << 32, description="What it becomes, of 32 bits.")]
+
+
+@dataclass(frozen=True)
+class Verify(Strictly):
+    """Check contents, memory and all that is promised of this kind of fd, against the host's own record."""
+
+    fd: Annotated[FdName, Field(description="Name of the open fd.")]
+
+
+@dataclass(frozen=True)
+class Close(Strictly):
+    """Close an fd."""
+
+    fd: Annotated[FdName, Field(description="Name of the open fd.")]
+
+
+@dataclass(frozen=True)
+class Dup(Strictly):
+    """Have a second fd of the same open file, in the same process or in another one."""
+
+    fd: Annotated[FdName, Field(description="Name of the open fd.")]
+    name: Annotated[FdName, Field(description="Name of the second one.")]
+    process: Annotated[
+        FdName | None, Field(description="The process that gets it, as in `as`; the same one if left out.")
+    ] = None

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness import calls, checks, fdchecks
-from harness.actions import Close, Dup
 from harness.boxactions import Get, Put
 from harness.calls import SimpleAction
 from harness.contents import Contents
 from harness.errors import HarnessError
 from harness.evidence import Evidence
-from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.fdactions import Bind, Change, Close, Dup, Guest, Interrupts, Map, Open, Register, Reset, Unmap
 from harness.kinds import KINDS, UNPRIVILEGED, Carrier
 from harness.record import PROMISES, GuestState, Property, Record
 from harness.result import Blame, Oracle

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from harness import breaking, calls, checks, faults, identity
-from harness.actions import Fault, Jump, Kexec, LoadKernel, Step
+from harness.actions import Fault, Step
 from harness.build.kernel import Kernel
 from harness.calls import SimpleAction
 from harness.evidence import Evidence
 from harness.fds import Fds
+from harness.kernelactions import Jump, Kexec, LoadKernel
 from harness.plan import Plan
 from harness.result import Oracle
 from harness.vm import outage

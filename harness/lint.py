@@ -8,19 +8,12 @@ answer: a step with `expect` may ask for anything that the harness can do at all
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.actions import (
-    Action,
-    Close,
-    Jump,
-    Kexec,
-    Measure,
-    Step,
-    Verify,
-)
+from harness.actions import Action, Measure, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.boxrules import Problem
 from harness.diagnostic import Where, guess, nearest
-from harness.fdactions import Guest, Use
+from harness.fdactions import Close, Guest, Use, Verify
+from harness.kernelactions import Jump, Kexec
 from harness.kinds import Carrier
 from harness.rules import problems
 from harness.verbs import VERB_OF, VERBS

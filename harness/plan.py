@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import modules
-from harness.actions import NextKernel, Step
+from harness.actions import Step
 from harness.fdactions import Open
+from harness.kernelactions import NextKernel
 from harness.kinds import DEFAULT_MODULES, KINDS, Carrier, Kind, modules_for
 from harness.scenario import Allowed, Requires, Scenario, Xfail
 

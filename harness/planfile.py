@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness import faults
-from harness.actions import Fault, NextKernel, Step
+from harness.actions import Fault, Step
 from harness.diagnostic import Diagnostic, ScenarioError, Where, nearest
 from harness.explain import explain, key_of
+from harness.kernelactions import NextKernel
 from harness.lint import Draft, lint
 from harness.load import read_step, unreadable
 from harness.plan import Plan

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.actions import Selftest
 from harness.artifacts import Artifacts
 from harness.build.kernel import Kernel
+from harness.commandactions import Selftest
 from harness.contents import size
 from harness.plan import Plan
 from harness.releases import is_older

@@ -6,26 +6,7 @@ from dataclasses import fields
 from typing import assert_never
 
 from harness import blob
-from harness.actions import (
-    BLACKOUT,
-    Close,
-    Damage,
-    Dup,
-    End,
-    Fault,
-    Jump,
-    Load,
-    Measure,
-    Memory,
-    NextKernel,
-    Parallel,
-    Qmp,
-    Selftest,
-    Ssh,
-    Step,
-    Unload,
-    Verify,
-)
+from harness.actions import BLACKOUT, Damage, End, Fault, Measure, Memory, Parallel, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, OnBox, Prepare, Put, Seal, Unseal
 from harness.boxrules import (
     NAME_MAX,
@@ -40,10 +21,12 @@ from harness.boxrules import (
     seal_problems,
     unseal_problems,
 )
+from harness.commandactions import Qmp, Selftest, Ssh
 from harness.diagnostic import nearest
 from harness.explain import clause, descriptions
 from harness.faultrules import fault_problems, kernel_problems
-from harness.fdactions import Change, Open, Use
+from harness.fdactions import Change, Close, Dup, Open, Use, Verify
+from harness.kernelactions import Jump, Load, NextKernel, Unload
 from harness.kinds import KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.verbs import VERB_OF, VERBS
 from harness.world import World

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import checks, drawing, identity, leaks, requirements
-from harness.actions import Selftest, Verify
 from harness.artifacts import Artifacts
 from harness.boxactions import CreateBox
 from harness.calls import is_readable
+from harness.commandactions import Selftest
 from harness.errors import HarnessError, UsageError
 from harness.events import Events
 from harness.evidence import Evidence
-from harness.fdactions import Open
+from harness.fdactions import Open, Verify
 from harness.fds import Fds, StepFailedError
 from harness.generations import Generations
 from harness.journal import Journal

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A scenario as data: its header, its steps, and what may stand beside a verb.
 
-With actions.py, verbs.py, kinds.py and scalars.py this is the one definition of the language. load.py
-validates against it; the JSON Schema and the manual page are made from the descriptions here. Nothing here
-does I/O or knows YAML.
+With the modules of actions, verbs.py, kinds.py and scalars.py this is the one definition of the language.
+load.py validates against it; the JSON Schema and the manual page are made from the descriptions here.
+Nothing here does I/O or knows YAML.
 """
 
 from collections.abc import Mapping

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness import tap
-from harness.actions import Selftest
 from harness.build.guest import PROGRAMS
+from harness.commandactions import Selftest
 from harness.result import Blame
 from harness.tap import Report, Status
 from harness.vm.shell import Result

@@ -5,33 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import answers, breaking, calls, damage, faults, leaks, listing, selftests, timeline
-from harness.actions import (
-    BLACKOUT,
-    Action,
-    Damage,
-    End,
-    Fault,
-    Jump,
-    Kexec,
-    Load,
-    LoadKernel,
-    Measure,
-    Memory,
-    Parallel,
-    Qmp,
-    Selftest,
-    Ssh,
-    Step,
-    Verify,
-)
+from harness.actions import BLACKOUT, Action, Damage, End, Fault, Measure, Memory, Parallel, Step
 from harness.boxactions import List
 from harness.calls import SimpleAction
 from harness.carriers import Op
+from harness.commandactions import Qmp, Selftest, Ssh
 from harness.errors import HarnessError
 from harness.evidence import Evidence
-from harness.fdactions import Guest, Open
+from harness.fdactions import Guest, Open, Verify
 from harness.fds import Fds, StepFailedError
 from harness.generations import Generations
+from harness.kernelactions import Jump, Kexec, Load, LoadKernel
 from harness.kinds import KINDS
 from harness.plan import Plan
 from harness.result import SECONDS, Blame, Oracle

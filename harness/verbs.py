@@ -5,28 +5,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harness.actions import (
-    Action,
+from harness.actions import Action, Damage, End, Fault, Measure, Memory, Parallel
+from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
+from harness.commandactions import Qmp, Selftest, Ssh
+from harness.fdactions import (
+    Bind,
+    Change,
     Close,
-    Damage,
     Dup,
-    End,
-    Fault,
-    Jump,
-    Kexec,
-    Load,
-    LoadKernel,
-    Measure,
-    Memory,
-    Parallel,
-    Qmp,
-    Selftest,
-    Ssh,
-    Unload,
+    Guest,
+    Interrupts,
+    Map,
+    Open,
+    Register,
+    Reset,
+    Unmap,
     Verify,
 )
-from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
-from harness.fdactions import Bind, Change, Guest, Interrupts, Map, Open, Register, Reset, Unmap
+from harness.kernelactions import Jump, Kexec, Load, LoadKernel, Unload
 from harness.kinds import Carrier, Kind
 
 

@@ -7,29 +7,12 @@ from enum import Enum, auto
 from typing import assert_never
 
 from harness import faults
-from harness.actions import (
-    Close,
-    Damage,
-    Dup,
-    End,
-    Fault,
-    Jump,
-    Kexec,
-    Load,
-    LoadKernel,
-    Measure,
-    Memory,
-    Parallel,
-    Qmp,
-    Selftest,
-    Ssh,
-    Step,
-    Unload,
-    Verify,
-)
+from harness.actions import Damage, End, Fault, Measure, Memory, Parallel, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
+from harness.commandactions import Qmp, Selftest, Ssh
 from harness.diagnostic import Where
-from harness.fdactions import Open, Use
+from harness.fdactions import Close, Dup, Open, Use, Verify
+from harness.kernelactions import Jump, Kexec, Load, LoadKernel, Unload
 from harness.kinds import Carrier, Kind
 
 

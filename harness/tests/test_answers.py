@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness import answers
-from harness.actions import Output, Qmp, Ssh
+from harness.commandactions import Output, Qmp, Ssh
 from harness.vm.shell import Result
 
 RESULT = Result(3, "one\ntwo\n", "")

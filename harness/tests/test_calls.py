@@ -5,11 +5,25 @@ from dataclasses import replace
 
 import pytest
 
-from harness.actions import Close, Dup, Load, Unload
 from harness.boxactions import Prepare, Put, Seal
 from harness.calls import after, is_readable, opening, operations, run_by_guest, touched
 from harness.contents import Contents
-from harness.fdactions import Bind, Change, Fill, Interrupts, Map, Open, Register, Reset, Span, Unmap, Write
+from harness.fdactions import (
+    Bind,
+    Change,
+    Close,
+    Dup,
+    Fill,
+    Interrupts,
+    Map,
+    Open,
+    Register,
+    Reset,
+    Span,
+    Unmap,
+    Write,
+)
+from harness.kernelactions import Load, Unload
 from harness.kinds import Carrier, Kind
 from harness.record import Dma, Record
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.actions import Kexec, Qmp
 from harness.boxactions import Put, Seal
+from harness.commandactions import Qmp
 from harness.diagnostic import ScenarioError
 from harness.fdactions import Open
+from harness.kernelactions import Kexec
 from harness.kinds import Carrier
 from harness.load import load, load_all, load_text
 from harness.yamltree import parse

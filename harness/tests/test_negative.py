@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness import report
-from harness.actions import Ssh, Verify
 from harness.artifacts import Artifacts, bare_plan, needs_selftests, obtain
 from harness.build.spec import kernel_parameters
 from harness.build.store import default_store
+from harness.commandactions import Ssh
 from harness.errors import UsageError
+from harness.fdactions import Verify
 from harness.load import load, load_text
 from harness.plan import Case, Plan, expand, plan
 from harness.result import Blame, Oracle, Outcome

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.actions import Kexec
 from harness.boxactions import CreateBox
 from harness.build.guest import DESCRIPTION
 from harness.build.image import load_image
 from harness.fdactions import Change, Open
+from harness.kernelactions import Kexec
 from harness.kinds import DEFAULT_MODULES, Carrier
 from harness.load import load_text
 from harness.plan import CPU_MODEL_VIRTUALISATION, Least, Plan, expand, names, plan

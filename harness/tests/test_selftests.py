@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness import tap
-from harness.actions import Selftest
 from harness.artifacts import needs_selftests
+from harness.commandactions import Selftest
 from harness.result import Blame, by_blame
 from harness.selftests import command, judge
 from harness.tap import Status
