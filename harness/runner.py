@@ -30,7 +30,9 @@ from harness.scenario import Xfail
 from harness.steps import Executor
 from harness.timeline import marks, updates
 from harness.vm.agent import AgentErrnoError
-from harness.vm.machine import HOST_LOSSES, Limits, Machine, MachineLostError, power_on
+from harness.vm.loss import HOST_LOSSES, Limits, MachineLostError
+from harness.vm.machine import Machine
+from harness.vm.power import power_on
 from harness.vm.qemu import Hardware
 from harness.wording import step_title
 from harness.world import World, settle

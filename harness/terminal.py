@@ -15,7 +15,8 @@ from typing import Any
 import paramiko
 
 from harness.verdict import EXIT_CODES, Verdict
-from harness.vm.machine import Machine, MachineLostError
+from harness.vm.loss import MachineLostError
+from harness.vm.machine import Machine
 
 CHUNK = 65536
 LOST = EXIT_CODES[Verdict.ERROR]

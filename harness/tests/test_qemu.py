@@ -19,7 +19,9 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
 from harness.runner import hardware
-from harness.vm.machine import Limits, Loss, Machine, MachineLostError, power_on
+from harness.vm.loss import Limits, Loss, MachineLostError
+from harness.vm.machine import Machine
+from harness.vm.power import power_on
 from harness.vm.qemu import Hardware, argv, script
 
 HARDWARE = Hardware(
@@ -133,7 +135,8 @@ import sys, time
 from pathlib import Path
 from harness.events import Events
 from harness.runner import hardware
-from harness.vm.machine import Limits, power_on
+from harness.vm.loss import Limits
+from harness.vm.power import power_on
 from harness.vm.qemu import Hardware
 out = Path(sys.argv[1])
 kernel = out / "kernel"

@@ -15,7 +15,8 @@ from harness.build.store import Store
 from harness.errors import HarnessError
 from harness.events import Events
 from harness.vm import tsc
-from harness.vm.machine import Limits, MachineLostError, power_on
+from harness.vm.loss import Limits, MachineLostError
+from harness.vm.power import power_on
 from harness.vm.qemu import QEMU, Hardware
 
 KVM = Path("/dev/kvm")

@@ -6,7 +6,8 @@ from typing import Any
 
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.vm.machine import Loss, Machine
+from harness.vm.loss import Loss
+from harness.vm.machine import Machine
 
 PANIC_ORDER = "echo c >/proc/sysrq-trigger"
 

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Talking to the guest: its agents, commands and shells, over SSH."""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from harness import proc
+from harness.deadline import Deadline
+from harness.errors import HarnessError
+from harness.events import Events
+from harness.kinds import UNPRIVILEGED
+from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
+from harness.vm.console import Console
+from harness.vm.loss import Limits, Loss
+from harness.vm.monitor import Monitor, MonitorError
+from harness.vm.shell import Result, Shell, ShellError, ShellRefusedError, dial_until
+from harness.vm.watch import Watched
+
+# The command that speaks to the agent.
+CONNECT = "agent connect"
+# killall succeeds as long as there is an agent: until the last has ended.
+AGENT_ENDS = "while killall -9 agent 2>/dev/null; do :; done; rm -rf /run/process /run/fd; agent serve"
+# Between two tries to open a channel, in seconds.
+CHANNEL_PAUSE = 0.05
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of the guest that runs an agent."""
+
+    agent: Agent
+    # Its folder, in which its socket is, and its number.
+    dir: str
+    pid: int
+
+
+class Talking(Watched):
+    """A machine whose guest can be talked to."""
+
+    def __init__(
+        self, process: proc.Process, monitor: Monitor, console: Console, events: Events, limits: Limits
+    ) -> None:
+        super().__init__(process, monitor, console, events, limits)
+        # The process that calls are made by.
+        self.acting: str | None = None
+        # Called again and again while the next call is under way.
+        self.meanwhile: Callable[[], None] | None = None
+        self._shell: Shell | None = None
+        # The agents by the names of their processes; None: the first one.
+        self._processes: dict[str | None, Process] = {}
+        self._started = 0
+        self._login: tuple[int, Path, str] | None = None
+
+    def connect(self) -> dict[str, Any]:
+        """Log in and greet the agent of the running generation."""
+        if self._login is None:
+            raise HarnessError("the machine was never started")
+        try:
+            self._shell = dial_until(Deadline(self.limits.ssh), self.watch, *self._login)
+            self._processes = {None: Process(Agent(self._shell.channel(CONNECT)), "/run", 0)}
+        except ShellError as error:
+            text = f"the guest is ready but cannot be reached: {error}"
+            raise self.lost(Loss.SSH, text, "an SSH login") from error
+        return self.call("hello")
+
+    def disconnect(self) -> None:
+        """Close SSH: over user networking its TCP connection gets no end at a kexec."""
+        if self._shell is not None:
+            self._shell.close()
+        self._shell = None
+        self._processes = {}
+
+    def call(self, op: str, **arguments: object) -> dict[str, Any]:
+        """One operation of the agent; raises AgentErrnoError (the guest refused) or MachineLostError."""
+        agent = self.ask(op, **arguments)
+        try:
+            return agent.receive(op, Deadline(self.limits.call), self._watch_meanwhile())
+        except AgentLostError as error:
+            raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+
+    def ask(self, op: str, **arguments: object) -> Agent:
+        """Ask the agent for an operation, without waiting for its end."""
+        agent = self._running(self.acting).agent
+        try:
+            agent.send(op, **arguments)
+        except AgentLostError as error:
+            raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+        return agent
+
+    @property
+    def took(self) -> float:
+        """Seconds that the last operation took, by the guest's clock."""
+        return self._running(self.acting).agent.seconds
+
+    def at_once(
+        self, requests: Sequence[tuple[str | None, str, Mapping[str, object]]]
+    ) -> list[dict[str, Any] | AgentErrnoError]:
+        """Operations at the same time, each with the process that does it; what each of them came to."""
+        processes = [self._running(name) for name, _, _ in requests]
+        agents = [self._connect_to(process.dir) for process in processes]
+        limit = Deadline(self.limits.call)
+        results: list[dict[str, Any] | AgentErrnoError] = []
+        try:
+            for agent, (_, op, arguments) in zip(agents, requests, strict=True):
+                agent.send(op, **arguments)
+            for agent, (_, op, _) in zip(agents, requests, strict=True):
+                try:
+                    results.append(agent.receive(op, limit, self.watch))
+                except AgentErrnoError as error:
+                    results.append(error)
+        except AgentLostError as error:
+            raise self.lost(Loss.AGENT, str(error), "answers to calls at the same time") from error
+        for agent in agents:
+            agent.close()
+        return results
+
+    def process_dir(self, name: str | None) -> str:
+        """Where the agent of a process is found in the guest; the process is started if it is not there."""
+        return self._running(name).dir
+
+    def end_process(self, name: str) -> None:
+        """Kill a process, if it was ever started."""
+        process = self._processes.pop(name, None)
+        if process is not None:
+            process.agent.close()
+            self.call("process_end", pid=process.pid)
+
+    def _running(self, name: str | None) -> "Process":
+        if None not in self._processes:
+            raise HarnessError("not connected to the agent")
+        if name not in self._processes:
+            self._started += 1
+            first = self._processes[None].agent
+            who = {"name": f"{name}.{self._started}", "uid": UNPRIVILEGED.get(str(name), 0)}
+            try:
+                made = first.call("process", Deadline(self.limits.call), self.watch, **who)
+            except AgentLostError as error:
+                raise self.lost(Loss.AGENT, str(error), "another process") from error
+            self._processes[name] = Process(self._connect_to(made["dir"]), made["dir"], made["pid"])
+        return self._processes[name]
+
+    def _connect_to(self, folder: str) -> Agent:
+        if self._shell is None:
+            raise HarnessError("not connected to the guest")
+        limit = Deadline(self.limits.ssh)
+        while True:
+            self.watch()
+            try:
+                return Agent(self._shell.channel(f"AGENT_DIR={folder} {CONNECT}"))
+            except ShellError as error:
+                # dropbear refuses a channel now and then that comes just after another one has ended.
+                if limit.expired:
+                    raise self.lost(Loss.SSH, str(error), "another connection to the agent") from error
+            time.sleep(CHANNEL_PAUSE)
+
+    def restart_agent(self) -> None:
+        """End the agent and every process that it has started, and so all that they hold; start it anew."""
+        self.run(AGENT_ENDS)
+        for process in self._processes.values():
+            process.agent.close()
+        self._processes = {None: Process(self._connect_to("/run"), "/run", 0)}
+
+    def start(self, command: str) -> None:
+        """Start a shell command in the guest, and do not wait for its end."""
+        if self._shell is None:
+            raise HarnessError(f"{command!r}: not connected to the guest")
+        try:
+            self._shell.channel(command)
+        except ShellError as error:
+            raise self.lost(Loss.SSH, str(error), "a command") from error
+
+    def run(self, command: str) -> Result:
+        """Run a shell command in the guest."""
+        if self._shell is None:
+            raise HarnessError(f"{command!r}: not connected to the guest")
+        limit, watch = Deadline(self.limits.call), self._watch_meanwhile()
+        try:
+            while True:
+                with contextlib.suppress(ShellRefusedError):
+                    return self._shell.run(command, limit, watch)
+                self.watch()
+                if limit.expired:
+                    raise ShellError(f"{command!r}: no channel for {limit.seconds:.0f} s")
+                time.sleep(CHANNEL_PAUSE)
+        except ShellError as error:
+            raise self.lost(Loss.COMMAND, str(error), "the command's end") from error
+
+    def open_shell(self, term: str, columns: int, lines: int) -> paramiko.Channel:
+        """An interactive shell on a terminal of its own."""
+        if self._shell is None:
+            raise HarnessError("not connected to the guest")
+        try:
+            return self._shell.terminal(term, columns, lines)
+        except ShellError as error:
+            raise self.lost(Loss.SSH, str(error), "a terminal") from error
+
+    def open_script(self) -> paramiko.Channel:
+        """A shell without a terminal: what is sent is its script."""
+        if self._shell is None:
+            raise HarnessError("not connected to the guest")
+        try:
+            return self._shell.channel("exec sh")
+        except ShellError as error:
+            raise self.lost(Loss.SSH, str(error), "a shell") from error
+
+    def memory(self, address: int, size: int, scratch: Path) -> bytes:
+        """Guest-physical memory as QEMU has it; scratch: a file to pass it through, gone afterwards."""
+        try:
+            self.monitor.execute("pmemsave", {"val": address, "size": size, "filename": str(scratch)})
+            return scratch.read_bytes()
+        except MonitorError:
+            self.watch()  # it may be the machine that ended
+            raise
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def _watch_meanwhile(self) -> Callable[[], None]:
+        """What to do at each look, once for a call: watch, and what was to be done meanwhile."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+
+        def watch() -> None:
+            if meanwhile is not None:
+                meanwhile()
+            self.watch()
+
+        return watch
