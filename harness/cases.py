@@ -13,7 +13,8 @@ from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.errors import UsageError
 from harness.load import load_all
 from harness.plan import Plan, expand, names, plan
-from harness.planfile import case_problem, read_plan
+from harness.planfile import read_plan
+from harness.planrules import case_problem
 
 PLAN_SUFFIX = ".json"
 # Where scenarios are kept.

@@ -3,7 +3,7 @@
 
 import struct
 
-from harness import blob, checks, kho
+from harness import blob, checks, kho, layout
 from harness.actions import Damage
 from harness.errors import HarnessError
 from harness.vm.agent import AgentErrnoError
@@ -36,12 +36,12 @@ def plan_changes(machine: Machine, action: Damage) -> list[blob.Change]:
         # KHO shows its FDT only in the first generation.
         carried = kho.preserved(read, needed(machine, f"{OUT}/fdt"))
         address = blob.find_root(read, (page for page, order in carried if not order), root)
-        return blob.set_root(address, action.field, value(machine, action, address, blob.ROOT, root))
-    (directory,) = struct.unpack_from("<Q", root, blob.ROOT["directory"][0])
+        return blob.set_root(address, action.field, value(machine, action, address, layout.ROOT, root))
+    (directory,) = struct.unpack_from("<Q", root, layout.ROOT["directory"][0])
     target, base = find(read, directory, action)
-    fields = blob.OWN[action.part]
+    fields = layout.OWN[action.part]
     new = value(machine, action, target.address, fields, target.room[base:])
-    if blob.has(fields, action.field):
+    if layout.has(fields, action.field):
         target, changes = blob.set_data(target, base, fields, action.field, new)
     else:
         target, changes = blob.set_head(target, action.field, new)
@@ -71,11 +71,11 @@ def find(read: kho.Read, directory: int, action: Damage) -> tuple[blob.Blob, int
     base = blob.entry(box, action.fd or "")
     if action.part == "entry":
         return box, base
-    (address,) = struct.unpack_from("<Q", box.data, base + blob.ENTRY["data"][0])
+    (address,) = struct.unpack_from("<Q", box.data, base + layout.ENTRY["data"][0])
     return blob.read_blob(read, address), 0
 
 
-def value(machine: Machine, action: Damage, itself: int, fields: blob.Fields, record: bytes) -> int | str:
+def value(machine: Machine, action: Damage, itself: int, fields: layout.Fields, record: bytes) -> int | str:
     """What is to be written: a value, an address of a certain sort, or what another field is.
 
     itself: the address of the blob; fields, record: what can be said of it.
@@ -88,12 +88,12 @@ def value(machine: Machine, action: Damage, itself: int, fields: blob.Fields, re
         case "beyond":
             return BEYOND
         case "unaligned":
-            now = blob.value_at(record, blob.place(fields, action.field))
+            now = layout.value_at(record, layout.place(fields, action.field))
             return int(now) + 8
         case "itself":
             return itself
     if action.like is not None:
-        return blob.value_at(record, blob.place(fields, action.like))
+        return layout.value_at(record, layout.place(fields, action.like))
     assert action.value is not None
     return action.value
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from harness import blob
+from harness import layout
 from harness.faults import FAULTS, Word
 from harness.kinds import DEFAULT_MODULES, KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.record import PROMISES, Property
@@ -70,7 +70,9 @@ def steps(defs: Mapping[str, Schema]) -> Iterator[str]:
     yield from (breakage(word, FAULTS[word], defs[FAULTS[word].kind.__name__]) for word in FAULTS)
     yield "### Fields for `damage`\n"
     yield "The checksum of what has one is made right again, unless `checksum: stale`.\n"
-    fields = {part: [*own, *(blob.HEAD if part in blob.BLOBS else ())] for part, own in blob.OWN.items()}
+    fields = {
+        part: [*own, *(layout.HEAD if part in layout.BLOBS else ())] for part, own in layout.OWN.items()
+    }
     yield table(("part", "fields"), ((f"`{part}`", code(names)) for part, names in fields.items()))
 
 

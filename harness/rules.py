@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import assert_never
 
-from harness import blob
+from harness import layout
 from harness.actions import BLACKOUT, Damage, End, Fault, Measure, Memory, Parallel, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, OnBox, Prepare, Put, Seal, Unseal
 from harness.boxrules import (
@@ -174,11 +174,11 @@ def list_problems(world: World, step: Step) -> Iterator[Problem]:
 def damage_problems(action: Damage) -> Iterator[Problem]:
     """What is wrong with a damage, whatever there is to be damaged."""
     for key, field in (("field", action.field), ("like", action.like)):
-        if field is not None and not blob.known(action.part, field):
+        if field is not None and not layout.known(action.part, field):
             yield key, f"'{action.part}' has no field '{field}'"
     if [action.value, action.address, action.like].count(None) != 2:
         yield "part", "'value', 'address' or 'like': one of them says what is written"
-    for key, given, parts in (("box", action.box, blob.OF_FDS | {"box"}), ("fd", action.fd, blob.OF_FDS)):
+    for key, given, parts in (("box", action.box, layout.OF_FDS | {"box"}), ("fd", action.fd, layout.OF_FDS)):
         if (given is not None) != (action.part in parts):
             yield "part", f"'part: {action.part}' {'has no' if given else 'needs'} '{key}'"
 

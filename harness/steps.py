@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each kind of step, carried out on a machine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness import answers, breaking, calls, damage, faults, leaks, listing, selftests, timeline
-from harness.actions import BLACKOUT, Action, Damage, End, Fault, Measure, Memory, Parallel, Step
+from harness import breaking, calls, damage, faults, freesteps, leaks, listing, refusals
+from harness.actions import Action, Damage, End, Fault, Measure, Memory, Parallel, Step
 from harness.boxactions import List
 from harness.calls import SimpleAction
 from harness.carriers import Op
@@ -18,12 +18,10 @@ from harness.generations import Generations
 from harness.kernelactions import Jump, Kexec, Load, LoadKernel
 from harness.kinds import KINDS
 from harness.plan import Plan
-from harness.result import SECONDS, Blame, Oracle
-from harness.scalars import OK
+from harness.result import Oracle
 from harness.verbs import VERB_OF
 from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
-from harness.vm.monitor import MonitorError, MonitorRefusedError
 
 
 @dataclass
@@ -53,7 +51,7 @@ class Executor:
         what = "step done" if done else "step refused"
         events.emit(what, step=step.number, verb=verb, generation=self.machine.generation)
         if isinstance(step.action, Measure):
-            self._measure(step, step.action)
+            freesteps.measure(self.machine, step.action, step, self.spent, self.evidence)
         self.evidence.step = None
 
     def _do(self, step: Step) -> bool:
@@ -75,41 +73,11 @@ class Executor:
             else:
                 self._act(step, meanwhile)
         except AgentErrnoError as error:
-            self._refused(step, error)
+            refusals.refused(step, error, self._own_ops(step.action), self.evidence)
             return False
         if not step.restarts:
-            self._granted(step)
+            refusals.granted(step, self.evidence)
         return True
-
-    def _granted(self, step: Step) -> None:
-        """A step has succeeded: see whether it may."""
-        verb = VERB_OF[type(step.action)]
-        if not step.may_succeed:
-            expected = f"it fails with {' or '.join(step.expect)}"
-            self.evidence.find(Oracle.STEP, f"'{verb}' succeeded, and must not", expected, "it succeeded")
-            raise StepFailedError
-        if step.expect:
-            self.evidence.prove(Oracle.STEP, f"'{verb}' succeeded, as it may")
-
-    def _refused(self, step: Step, error: AgentErrnoError) -> None:
-        """A step was refused: see whether it may be."""
-        verb = VERB_OF[type(step.action)]
-        # Only the step's own call can be what the scenario expects, not a look at the fd on the way to it.
-        # Without the name of a call it is the agent that refused, not the kernel.
-        if error.errno in step.expect and error.op in self._own_ops(step.action) and error.call:
-            end = "as it may be" if step.may_succeed else "as it must be"
-            self.evidence.prove(
-                Oracle.STEP, f"'{verb}'{about(step.action)} was refused with {error.errno}, {end}"
-            )
-            return
-        blame = Blame.KERNEL if error.call else Blame.HARNESS
-        failures = " or ".join(name for name in step.expect if name != OK)
-        expected = f"it fails with {failures}" if failures else "it succeeds"
-        if step.expect and step.may_succeed:
-            expected = f"it succeeds, or {expected}"
-        seen = f"{error.errno} from {error.call or 'the agent'}: {error.text}"
-        self.evidence.find(Oracle.STEP, f"'{verb}' failed", expected, seen, blame=blame)
-        raise StepFailedError
 
     def _own_ops(self, action: Action) -> tuple[str, ...]:
         """The agent's operations that are what the step is about."""
@@ -173,11 +141,12 @@ class Executor:
                 self.machine.end_process(process)
                 self.fds.end(process)
             case Ssh():
-                self._ssh(action)
+                freesteps.ssh(self.machine, action, self.evidence)
             case Selftest():
-                self._selftest(action, step.number)
+                log = self.generations.out / f"selftest.{step.number}.log"
+                freesteps.selftest(self.machine, action, log, self.evidence)
             case Qmp():
-                self._qmp(action)
+                freesteps.qmp(self.machine, action, self.evidence)
             case Memory():
                 self._memory(action)
             case Measure():
@@ -210,25 +179,6 @@ class Executor:
         finally:
             self.spent += self.machine.took
 
-    def _measure(self, step: Step, action: Measure) -> None:
-        """Record a number; what the step in it was has been done."""
-        if action.ssh is None:
-            blackout = action.of == BLACKOUT
-            value = timeline.blackouts(self.evidence.events.entries)[-1] if blackout else self.spent
-            self.evidence.measure(action.name, value, SECONDS, step)
-            return
-        result = self.machine.run(action.ssh)
-        number = answers.number(result)
-        if number is None:
-            seen = f"status {result.status}, {result.stdout.strip() or 'nothing'}"
-            what = f"nothing to measure: {action.ssh}"
-            said = tuple(result.stderr.splitlines()[-15:])
-            self.evidence.find(
-                Oracle.STEP, what, "status 0, and a number", seen, blame=Blame.HARNESS, detail=said
-            )
-            raise StepFailedError
-        self.evidence.measure(action.name, number, action.unit or "", step)
-
     def _list(self, action: List) -> None:
         given = {key: getattr(action, key) for key in ("box", "via") if getattr(action, key) is not None}
         reply = self.machine.call("fdbox_list", **given)
@@ -248,10 +198,10 @@ class Executor:
         replies = self.machine.at_once(requests)
         for step, reply in zip(action.steps, replies, strict=True):
             if isinstance(reply, AgentErrnoError):
-                self._refused(step, reply)
+                refusals.refused(step, reply, self._own_ops(step.action), self.evidence)
             else:
                 assert isinstance(step.action, SimpleAction)
-                self._granted(step)
+                refusals.granted(step, self.evidence)
                 self.machine.acting = step.process
                 self.fds.after(step.action)
         self.machine.acting = None
@@ -262,34 +212,6 @@ class Executor:
             self.evidence.find(Oracle.STEP, what, expected, f"{succeeded} of {len(replies)}")
             raise StepFailedError
 
-    def _ssh(self, action: Ssh) -> None:
-        result = self.machine.run(action.command)
-        differences = tuple(answers.command(action, result))
-        if differences:
-            output = tuple((result.stdout + result.stderr).splitlines()[-15:])
-            self._differ(f"the command did something else: {action.command}", differences, output)
-        self.evidence.prove(Oracle.STEP, f"{action.command}: {answers.expectations(action)}")
-
-    def _selftest(self, action: Selftest, number: int) -> None:
-        result = self.machine.run(selftests.command(action))
-        (self.generations.out / f"selftest.{number}.log").write_text(result.stdout, encoding="utf-8")
-        faults, proofs = selftests.judge(action, result)
-        for proof in proofs:
-            self.evidence.prove(Oracle.SELFTEST, proof)
-        for fault in faults:
-            said = (fault.what, fault.expected, fault.seen)
-            self.evidence.find(Oracle.SELFTEST, *said, blame=fault.blame, detail=fault.detail)
-        if faults:
-            raise StepFailedError
-
-    def _differ(
-        self, what: str, differences: Sequence[answers.Difference], detail: tuple[str, ...] = ()
-    ) -> None:
-        """A free step came back with something else than the scenario says."""
-        expected, seen = (", ".join(dict.fromkeys(side)) for side in zip(*differences, strict=True))
-        self.evidence.find(Oracle.STEP, what, expected, seen, detail=detail)
-        raise StepFailedError
-
     def _memory(self, action: Memory) -> None:
         now = leaks.take(self.machine, self.generations.kernel, self.generations.out / leaks.SCRATCH)
         if action.at == "baseline":
@@ -298,34 +220,3 @@ class Executor:
             raise HarnessError("'memory: check' without a 'memory: baseline' before it")
         elif not leaks.check(self.memory, now, self.evidence):
             raise StepFailedError
-
-    def _qmp(self, action: Qmp) -> None:
-        try:
-            returned = self.machine.monitor.execute(action.execute, action.arguments)
-        except MonitorError as error:
-            # QEMU answers before it tears the machine down; a connection lost on the way is its end.
-            self.machine.watch()
-            self._qmp_failed(action, error)
-            return
-        self.machine.watch()
-        if differences := tuple(answers.answer(action, returned)):
-            self._differ(f"QMP {action.execute} came to something else", differences)
-        if action.returns is not None:
-            self.evidence.prove(Oracle.STEP, f"QMP {action.execute}: the answer has what it must have")
-
-    def _qmp_failed(self, action: Qmp, error: MonitorError) -> None:
-        """A QMP command failed: see whether it must."""
-        if action.error is None or not isinstance(error, MonitorRefusedError):
-            what = (str(error), "the command succeeds", "an error")
-            self.evidence.find(Oracle.STEP, *what, blame=Blame.HARNESS)
-            raise StepFailedError from error
-        if error.kind != action.error:
-            seen = f"{error.kind}: {error.text}"
-            self._differ(f"QMP {action.execute} failed in another way", [(action.error, seen)])
-        self.evidence.prove(Oracle.STEP, f"QMP {action.execute} failed with {error.kind}, as it must")
-
-
-def about(action: Action) -> str:
-    """What an action is about, for people: ' of fd 'ram', box 'vm0''."""
-    said = [f"{name} '{value}'" for name in ("fd", "box") if (value := getattr(action, name, None))]
-    return f" of {', '.join(said)}" if said else ""

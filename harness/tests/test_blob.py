@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from harness import blob
+from harness import blob, layout
 from harness.kho import PAGE
 
 NAME = struct.Struct("256s")
@@ -62,14 +62,14 @@ def find(memory: Memory) -> blob.Blob:
 
 
 def sound(box: blob.Blob, memory: Memory) -> bool:
-    stored = blob.value_at(memory.read(box.address, PAGE), blob.HEAD["checksum"])
+    stored = layout.value_at(memory.read(box.address, PAGE), layout.HEAD["checksum"])
     return stored == blob.checksum(box.magic, box.version, box.length, box.data)
 
 
 def test_a_box_is_found_past_one_that_cannot_be_read(memory: Memory) -> None:
     box = find(memory)
     assert box.pages == (0x10000, 0x12000, 0x14000)
-    assert blob.value_at(box.data, blob.BOX["nr_fds"]) == 30
+    assert layout.value_at(box.data, layout.BOX["nr_fds"]) == 30
     with pytest.raises(blob.BlobError, match="no box 'vm1' is handed over, only vm0"):
         blob.find_box(memory.read, blob.read_blob(memory.read, 0x50000), "vm1")
 
@@ -90,7 +90,7 @@ def test_text_over_the_border_of_a_page(memory: Memory, number: int) -> None:
     box = find(memory)
     assert sound(box, memory)
     base = blob.entry(box, f"fd{number}")
-    after, changes = blob.set_data(box, base, blob.ENTRY, "name", "x" * 300)
+    after, changes = blob.set_data(box, base, layout.ENTRY, "name", "x" * 300)
     memory.write(changes)
     assert not sound(find(memory), memory)
     memory.write(blob.mend(after))
@@ -115,15 +115,6 @@ def test_a_loop_ends(memory: Memory) -> None:
     assert find(memory).pages == (0x10000,)
 
 
-def test_elements_of_an_array() -> None:
-    assert blob.place(blob.MEMFD, "phys[2]") == (304 + 32, "Q")
-    assert blob.place(blob.MEMFD, "index[2]") == (312 + 32, "Q")
-    assert blob.known("fd", "index[7]")
-    assert blob.known("fd", "checksum")
-    assert not blob.known("entry", "checksum")
-    assert not blob.known("fd", "index")
-
-
 def test_values_of_the_wrong_kind() -> None:
     with pytest.raises(blob.BlobError, match="text is needed, not 7"):
         blob.encode("256s", 7)
@@ -138,7 +129,7 @@ def test_a_field_beyond_the_data_is_refused(memory: Memory) -> None:
     """Nobody would read it: a damage that damages nothing."""
     box = find(memory)
     with pytest.raises(blob.BlobError, match=f"there is no data in {box.length} bytes"):
-        blob.set_data(box, box.length - 8, blob.ENTRY, "data", 0)
+        blob.set_data(box, box.length - 8, layout.ENTRY, "data", 0)
 
 
 def test_the_root_is_among_what_is_preserved(memory: Memory) -> None:
