@@ -42,8 +42,8 @@ def _document(digest: Digest, limit: int) -> Iterator[str]:
     """The report piece by piece; limit: characters of the text of a case."""
     files = digest.by_file()
     yield '<?xml version="1.0" encoding="utf-8"?>'
-    yield f"<testsuites{_attributes(name='live update', **_counts(digest.outcomes))}>"
-    names = unique(_name(_suite(file)) for file in files)
+    yield f"<testsuites{attributes(name='live update', **_counts(digest.outcomes))}>"
+    names = unique(name_of(_suite(file)) for file in files)
     for name, outcomes in zip(names, files.values(), strict=True):
         yield from _testsuite(name, outcomes, digest, limit)
     yield "</testsuites>\n"
@@ -59,17 +59,17 @@ def _testsuite(name: str, outcomes: Sequence[Outcome], digest: Digest, limit: in
     """The cases of one file."""
     counts = {**_counts(outcomes), "skipped": str(_elements(outcomes).count("skipped"))}
     stamp = {"timestamp": digest.started[:19]} if digest.started else {}
-    yield f"<testsuite{_attributes(name=name, **counts, **stamp)}>"
+    yield f"<testsuite{attributes(name=name, **counts, **stamp)}>"
     yield "<properties>"
     folder = [("run directory", str(digest.path.parent))] if digest.path else []
     setting = dict.fromkeys(pair for outcome in outcomes for pair in outcome.setting if pair[0] != "carrier")
     for key, value in (*folder, *setting, *(("note", note) for note in digest.notes)):
-        yield f"<property{_attributes(name=key, value=one_line(value))}/>"
+        yield f"<property{attributes(name=key, value=one_line(value))}/>"
     yield "</properties>"
-    cases = unique(_name(outcome.case) for outcome in outcomes)
+    cases = unique(name_of(outcome.case) for outcome in outcomes)
     for case, outcome in zip(cases, outcomes, strict=True):
         time = f"{outcome.seconds:.3f}"
-        yield f"<testcase{_attributes(classname=name, name=case, time=time)}>"
+        yield f"<testcase{attributes(classname=name, name=case, time=time)}>"
         yield from _result(outcome, limit)
         yield "</testcase>"
     yield "</testsuite>"
@@ -83,7 +83,7 @@ def _result(outcome: Outcome, limit: int) -> list[str]:
     if element is None:
         return output
     message = short(f"{outcome.verdict}: {reason(outcome)}", MESSAGE_MAX)
-    what = f"{element}{_attributes(type=str(outcome.verdict), message=message)}"
+    what = f"{element}{attributes(type=str(outcome.verdict), message=message)}"
     if element == "skipped":
         return [f"<{what}>{escape(message)}</skipped>", *output]
     return [f"<{what}>{text or escape(message)}</{element}>", *_where(outcome)]
@@ -122,9 +122,11 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
     }
 
 
-def _attributes(**values: str) -> str:
+def attributes(**values: str) -> str:
+    """The attributes of an element, as XML."""
     return "".join(f" {key}={quoteattr(value)}" for key, value in values.items())
 
 
-def _name(name: str) -> str:
+def name_of(name: str) -> str:
+    """A name as JUnit's readers take it."""
     return short(one_line(name), NAME_MAX) or "nameless"

@@ -7,7 +7,7 @@ from html import escape
 from itertools import chain
 from urllib.parse import quote
 
-from harness import drawing
+from harness import drawing, journal
 from harness.digest import Digest, count_text
 from harness.plaintext import clean, cut, one_line, short
 from harness.progress import duration
@@ -70,8 +70,13 @@ def render(digest: Digest) -> str:
     return "".join(page)
 
 
-def section(title: str, items: Iterable[str], share: float, head: str = "") -> Iterator[str]:
-    """A heading and the items that fit into a share of the page; nothing at all if there are none."""
+def section(
+    title: str, items: Iterable[str], share: float, head: str = "", file: str = journal.NAME
+) -> Iterator[str]:
+    """A heading and the items that fit into a share of the page; nothing at all if there are none.
+
+    file: what has them all.
+    """
     rest = iter(items)
     first = next(rest, None)
     if first is None:
@@ -86,7 +91,7 @@ def section(title: str, items: Iterable[str], share: float, head: str = "") -> I
         else:
             left_out += 1
     if left_out:
-        yield f"\n*{left_out} more are left out: a page takes no more. results.jsonl has them all.*\n"
+        yield f"\n*{left_out} more are left out: a page takes no more. {file} has them all.*\n"
 
 
 def _where(digest: Digest) -> str:

@@ -43,7 +43,11 @@ def publish(source: Path, form: str, target: Path | None) -> None:
 
     Raises UsageError when there are no results, or the file cannot be written.
     """
-    text = FORMATS[form](read(source))
+    write(FORMATS[form](read(source)), target)
+
+
+def write(text: str, target: Path | None) -> None:
+    """Write a report to a file, or to standard output. Raises UsageError when the file cannot be written."""
     if target is None:
         sys.stdout.write(text)
         return

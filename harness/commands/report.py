@@ -1,22 +1,72 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""harness report."""
+"""harness report, and harness report merge."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness import publish
+from harness import digest, merge, publish
+from harness.build.store import default_store
+from harness.errors import UsageError
+from harness.gate import cells, formats
+from harness.gate import merge as gate_merge
+from harness.journal import run_folder
+from harness.verdict import exit_code
+
+# The word that makes one report of several folders; a folder of that name is ./merge.
+MERGE = Path("merge")
+USAGE = """harness report [-h] [--format FORMAT] [-o FILE] DIR
+       harness report merge [-h] [--out DIR] [--format FORMAT] [-o FILE] DIR..."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
-    parser.add_argument("results", type=Path, metavar="DIR", help="a run folder, or its results.jsonl")
+    parser.usage = USAGE
+    what = "a run folder, or its results.jsonl or gate.json; merge: put the results of several together"
+    parser.add_argument("results", nargs="+", type=Path, metavar="DIR", help=what)
+    every = list(dict.fromkeys([*publish.FORMATS, *formats.FORMATS]))
     parser.add_argument(
-        "--format", choices=publish.FORMATS, default="terminal", help="docs/reports.md (default: %(default)s)"
+        "--format", choices=every, default="terminal", help="docs/reports.md (default: %(default)s)"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="instead of standard output")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="merge: folder for the results (default: in the store)"
+    )
 
 
 def command(options: argparse.Namespace) -> int:
-    """0 when there is a report, whatever it says."""
-    publish.publish(options.results, options.format, options.output)
+    """0 when there is a report, whatever it says; of merge, what the results come to."""
+    first, *others = options.results
+    if first == MERGE and others:
+        out = options.out or run_folder(default_store().root, "merge")
+        file = _merge(others, out)
+        _publish(file, options.format, options.output)
+        return cells.read(file).exit_code if file.name == cells.NAME else _exit_code(file)
+    if others or options.out:
+        raise UsageError("harness report takes one DIR; harness report merge takes several, and --out")
+    _publish(first, options.format, options.output)
     return 0
+
+
+def _merge(folders: Sequence[Path], out: Path) -> Path:
+    """The results in one file: answers of the gate if there is one among them."""
+    if any((folder / cells.NAME).exists() for folder in folders):
+        return gate_merge.merge(folders, out)
+    return merge.merge(folders, out)
+
+
+def _exit_code(file: Path) -> int:
+    return exit_code(outcome.verdict for outcome in digest.read(file).outcomes)
+
+
+def _publish(source: Path, form: str, target: Path | None) -> None:
+    """Write a report of a run folder, or of the gate's answer in it."""
+    gate = source.name == cells.NAME or (source / cells.NAME).exists()
+    known = formats.FORMATS if gate else publish.FORMATS
+    if form not in known:
+        what = "an answer of the gate" if gate else "a run folder"
+        raise UsageError(f"{source} is {what}, of which there is no {form}: {', '.join(known)}")
+    if gate:
+        publish.write(formats.FORMATS[form](cells.read(source)), target)
+    else:
+        publish.publish(source, form, target)

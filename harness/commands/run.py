@@ -6,10 +6,11 @@ import contextlib
 import datetime
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import artifacts, report
+from harness import artifacts, report, shard
 from harness.build.store import default_store
 from harness.cases import plans
 from harness.commands.selection import add_kernel, add_scenarios
@@ -34,6 +35,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the run directories (default: in the store)"
     )
+    parser.add_argument(
+        "--shard", metavar="I/N", default="1/1", help="the I-th of N parts of the cases, all equally long"
+    )
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Job:
 def command(options: argparse.Namespace) -> int:
     """Run all cases, several at once."""
     store = default_store()
-    todo = plans(options.files, options.kernel)
+    todo, part = _shard(options)
     folder = options.out or run_folder(store.root, "run")
     for one in todo:
         check_free(folder / one.case)
@@ -59,7 +63,7 @@ def command(options: argparse.Namespace) -> int:
     apart = {_needs(one): one for one in todo}
     made = {needs: artifacts.obtain(one, store, options.tree) for needs, one in apart.items()}
     journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
-    journal.begin(sys.argv, map(subject, todo))
+    journal.begin(sys.argv, map(subject, todo), part)
     jobs = [Job(one, made[_needs(one)], folder / one.case, journal) for one in todo]
     console = Output(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
@@ -76,6 +80,18 @@ def command(options: argparse.Namespace) -> int:
     count = ", ".join(f"{verdicts.count(v)} {v}" for v in Verdict if v in verdicts)
     console.print(f"{count} of {len(jobs)} cases; results: {journal.path}", markup=False)
     return exit_code(verdicts)
+
+
+def _shard(options: argparse.Namespace) -> tuple[list[Plan], Mapping[str, object] | None]:
+    """The plans to be run, and if these are not all, what the shard notes about itself."""
+    ours = shard.parse(options.shard)
+    every = plans(options.files, options.kernel)
+    if ours.count == 1:
+        return every, None
+    numbers = shard.split([(one.case, shard.expected(one)) for one in every], ours.count)
+    key = shard.whole([(one.case, f"{options.tree or ''} {one.kernel}") for one in every])
+    record = shard.record(ours, key, [(subject(one), n) for one, n in zip(every, numbers, strict=True)])
+    return [one for one, n in zip(every, numbers, strict=True) if n == ours.number], record
 
 
 def _needs(one: Plan) -> tuple[object, ...]:

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The gate's answer in each form: what is in it, that all forms agree, and what a reader of each accepts."""
+
+import json
+import os
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from kcidb_io.schema import V5_0, V5_3  # type: ignore[import-untyped]
+from markdown_it import MarkdownIt
+
+from harness.gate import b4, cells, kcidb, markdown, terminal, words
+from harness.gate.cells import Answer, Metric, NotRun, Route, State
+from harness.gate.formats import FORMATS
+from harness.tests.gates import (
+    BROKEN_HEAD,
+    EVERY,
+    EVERYTHING,
+    GOOD,
+    LEFT,
+    MESSAGE,
+    NASTY_GATE,
+    REGRESSION,
+    SLOWER,
+    attempt,
+)
+from harness.tests.outcomes import KERNEL_SAYS
+from harness.verdict import Verdict
+
+GOLDEN = Path(__file__).parent / "golden" / "gate"
+SUFFIXES = {"terminal": "txt", "markdown": "md", "junit": "xml", "json": "json", "kcidb": "kcidb", "b4": "b4"}
+PAGE_MAX = 1 << 20
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_everything_in_each_form(form: str) -> None:
+    text = FORMATS[form](EVERYTHING)
+    golden = GOLDEN / f"everything.{SUFFIXES[form]}"
+    if os.environ.get("HARNESS_GOLDEN") == "write":
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", EVERY)
+def test_every_answer_has_every_form_without_what_is_unfit(name: str, form: str) -> None:
+    text = FORMATS[form](EVERY[name])
+    text.encode("utf-8")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), form
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_all_forms_agree_with_the_exit_code(name: str) -> None:
+    gate = EVERY[name]
+    good = gate.exit_code == 0
+    root = ElementTree.fromstring(FORMATS["junit"](gate))
+    failures, errors = len(root.findall(".//failure")), len(root.findall(".//error"))
+    assert (failures + errors == 0) == good
+    assert (failures > 0) == (gate.answer is Answer.REGRESSION)
+    assert root.attrib["failures"] == str(failures)
+    (own,) = [test for test in kcidb.objects(gate, "x")["tests"] if test["path"] == "live_update.gate"]
+    assert (own["status"] == "PASS") == good
+    assert (own["status"] == "FAIL") == (gate.answer is Answer.REGRESSION)
+    assert (b4.status(gate) == "fail") == (gate.answer is Answer.REGRESSION)
+    assert good or b4.status(gate) != "pass"
+    said = gate.answer.upper()
+    assert FORMATS["markdown"](gate).startswith(f"## {said}: ") or "`" in FORMATS["markdown"](gate)[:4]
+    assert f"\n{said}: " in FORMATS["terminal"](gate)
+
+
+def test_the_words_of_a_number() -> None:
+    assert words.metric(SLOWER) == "blackout +38 % (2.11 s -> 2.91 s, p = 0.004)"
+    assert words.metric(replace(SLOWER, p=0.0001)).endswith("p < 0.001)")
+    gone = replace(SLOWER, base_median=0.0, change=None, unit="bytes", head_median=4096)
+    assert words.metric(gone) == "blackout from nothing (0 bytes -> 4096 bytes, p = 0.004)"
+    assert words.metric(replace(SLOWER, change=-0.5)).startswith("blackout -50 %")
+    assert [words.value(number, "s") for number in (0.0123, 12.34, 1234.5)] == [
+        "0.0123 s",
+        "12.3 s",
+        "1234 s",
+    ]
+
+
+def sections(text: str) -> dict[str, str]:
+    """The page's text by heading."""
+    parts = re.split(r"^### (.*)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_a_reader_of_the_markdown_needs_no_other_file() -> None:
+    text = markdown.render(EVERYTHING)
+    assert text.startswith("## REGRESSION: my-branch against v7.3\n\n1 same, 2 regression, ")
+    found = sections(text)
+    assert list(found) == [
+        "What the reader has to know",
+        "Broken by head",
+        "Slower, or larger",
+        "New kernel messages",
+        "Could not be tested",
+        "Flaky: these block nothing",
+        "Fixed",
+        "Still failing",
+        "Faster, or smaller",
+        "Other numbers that changed",
+        "Numbers of which there are too few values",
+        "New: base cannot run these, and they pass",
+        "Not run",
+    ]
+    broken = found["Broken by head"]
+    one = REGRESSION.head[0]
+    for part in (one.where, one.doing, one.finding, one.expected, one.seen, str(one.directory), *one.detail):
+        assert f"    {part}" in broken or part in broken, part
+    assert "0 of 4 failed on base, 4 of 4 on head (p = 0.014)" in broken
+    assert "4 did not come up" in broken
+    assert "memfd/new_and_broken" in broken
+    assert words.metric(SLOWER) in found["Slower, or larger"]
+    assert MESSAGE.text in found["New kernel messages"]
+    for left in LEFT:
+        assert left.case in found["Not run"]
+        assert left.reason in found["Not run"]
+
+
+def test_when_all_is_well_the_markdown_is_short() -> None:
+    assert markdown.render(GOOD).startswith("## NO REGRESSION: my-branch against v7.3\n\n1 same of 1 cells.")
+    assert sections(markdown.render(GOOD)) == {}
+
+
+def test_a_side_that_cannot_be_made_is_said_first() -> None:
+    text = markdown.render(BROKEN_HEAD)
+    assert text.startswith("## COULD NOT TEST")
+    assert "there is no such kernel: patch 2/2 does not apply: mm/memfd_luo.c: hunk 1 at line 120" in text
+    build = kcidb.objects(BROKEN_HEAD, "x")["builds"][1]
+    assert build["status"] == "FAIL"
+    assert "does not apply" in build["log_excerpt"]
+
+
+def test_nothing_of_a_name_or_a_log_means_anything_in_markdown() -> None:
+    text = markdown.render(NASTY_GATE)
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    tags = set(re.findall(r"</?(\w+)", html))
+    assert tags <= {"h2", "h3", "p", "pre", "code", "ul", "li"}, tags
+    assert re.findall("<h3>(.*?)</h3>", html) == list(sections(text))
+    for line in KERNEL_SAYS:
+        assert line.strip() in html
+    assert "\\x1b[31m" in html
+
+
+def test_the_largest_answer_is_cut_to_a_page() -> None:
+    many = tuple(
+        replace(
+            REGRESSION,
+            case=f"memfd/{n}[fdbox]",
+            state=state,
+            head=(replace(attempt(Route.HEAD, Verdict.FAIL), detail=("y" * 100,) * 300),),
+        )
+        for n in range(500)
+        for state in State
+    )
+    gate = replace(
+        EVERYTHING,
+        cells=many,
+        metrics=tuple(replace(SLOWER, case=f"case {n}") for n in range(9000)),
+        messages=(replace(MESSAGE, text="z" * 5000),) * 3000,
+        not_run=tuple(NotRun(f"case {n}", Route.HEAD, f"reason {n}") for n in range(9000)),
+        notes=("n" * 400,) * 900,
+    )
+    text = markdown.render(gate)
+    assert len(text.encode()) < PAGE_MAX
+    assert "gate.json has them all" in text
+    assert len(sections(text)) == 9
+    assert len(b4.render(gate).encode()) < 2 * PAGE_MAX
+
+
+def test_the_json_is_read_back() -> None:
+    for gate in (EVERYTHING, BROKEN_HEAD):
+        assert cells.parse(FORMATS["json"](gate), "x") == gate
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_kcidb_takes_it(name: str) -> None:
+    data = json.loads(FORMATS["kcidb"](EVERY[name]))
+    for schema in (V5_0, V5_3):
+        schema.validate(data)
+    ids = [test["id"] for test in data["tests"]]
+    assert len(ids) == len(set(ids))
+    builds = {build["id"] for build in data["builds"]}
+    assert {test["build_id"] for test in data["tests"]} <= builds
+    assert {build["checkout_id"] for build in data["builds"]} == {one["id"] for one in data["checkouts"]}
+
+
+def test_kcidb_has_every_run_once_and_its_numbers() -> None:
+    forward, back = (replace(REGRESSION, route=route) for route in (Route.FORWARD, Route.BACK))
+    back = replace(back, head=tuple(replace(one, route=Route.BACK) for one in back.head))
+    data = kcidb.objects(replace(GOOD, cells=(forward, back)), "mine")
+    runs = [
+        test
+        for test in data["tests"]
+        if test["path"].startswith("live_update.memfd") and "number" not in test
+    ]
+    assert [run["status"] for run in runs].count("PASS") == 4
+    assert [run["status"] for run in runs].count("FAIL") == 8
+    assert {run["path"] for run in runs} == {
+        f"live_update.memfd.regression.fdbox.{route}" for route in ("base", "base-head", "head-base")
+    }
+    numbers = [test for test in data["tests"] if "number" in test]
+    assert {"value": 2.11, "unit": "s"} in [test["number"] for test in numbers]
+    assert {test["status"] for test in numbers} == {"DONE"}
+    assert all(test["origin"] == "mine" and test["id"].startswith("mine:") for test in data["tests"])
+
+
+def test_kcidb_refuses_what_is_wrong() -> None:
+    data = kcidb.objects(EVERYTHING, "Not An Origin")
+    with pytest.raises(Exception, match="does not match"):
+        V5_3.validate(data)
+
+
+def test_b4_has_what_its_page_says() -> None:
+    """b4: docs/maintainer/review.rst; b4/review/checks.py takes an unknown status for fail."""
+    for gate in EVERY.values():
+        (entry,) = json.loads(b4.render(gate))
+        assert list(entry) == ["tool", "status", "summary", "details"]
+        assert entry["status"] in {"pass", "warn", "fail"}
+        assert "\n" not in entry["summary"]
+    assert b4.status(GOOD) == "pass"
+    assert b4.status(replace(GOOD, messages=(MESSAGE,))) == "warn"
+    assert b4.status(BROKEN_HEAD) == "warn"
+
+
+def test_junit_has_every_cell_and_every_number_that_changed() -> None:
+    root = ElementTree.fromstring(FORMATS["junit"](EVERYTHING))
+    names = [case.get("name") for case in root.iter("testcase")]
+    assert {cell.name for cell in EVERYTHING.cells} <= set(names)
+    assert len(names) == len(EVERYTHING.cells) + 1 + 3 + 1 + len(LEFT)
+    failed = {case.get("name") for case in root.iter("testcase") if case.find("failure") is not None}
+    assert "blackout of memfd/holes[fdbox] on head" in failed
+    assert REGRESSION.name in failed
+    skipped = {case.get("name") for case in root.iter("testcase") if case.find("skipped") is not None}
+    assert "memfd/flaky[fdbox] head" in skipped
+
+
+def test_the_table_is_for_people() -> None:
+    text = terminal.render(EVERYTHING)
+    assert "\x1b" not in text
+    assert "\x1b[1;31m" in terminal.render(EVERYTHING, colour=True)
+    rows = [line for line in text.split("\n") if line.startswith("memfd/")]
+    assert any("base -> head" in row and "regression" in row for row in rows)
+    assert not any("memfd/same" in row for row in rows)
+
+
+def test_metrics_that_are_the_same_are_not_told() -> None:
+    steady: Metric = next(one for one in EVERYTHING.metrics if one.name == "get")
+    for form in ("terminal", "markdown"):
+        assert words.metric(steady) not in FORMATS[form](EVERYTHING)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Answers of shards put together, and `harness report` of a gate's folder: a missing shard is never good."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.errors import UsageError
+from harness.gate import cells
+from harness.gate.cells import Answer, Gate, Route, State
+from harness.gate.merge import merge
+from harness.tests.gates import (
+    BASE,
+    BROKEN_HEAD,
+    EVERYTHING,
+    GOOD,
+    MESSAGE,
+    REGRESSION,
+    SAME,
+    SLOWER,
+    attempt,
+)
+from harness.tests.outcomes import PASSED, written
+
+
+def folder(path: Path, gate: Gate) -> Path:
+    """A gate's run folder."""
+    path.mkdir()
+    (path / cells.NAME).write_text(cells.dump(gate))
+    return path
+
+
+def shards(tmp_path: Path, *numbers: int, of: int = 3, **changes: object) -> list[Path]:
+    made = []
+    for n in numbers:
+        one = replace(GOOD, shard=(n, of), cells=(replace(SAME, case=f"case {n}"),))
+        made.append(folder(tmp_path / str(n), replace(one, **changes)))  # type: ignore[arg-type]
+    return made
+
+
+def test_all_shards_together_are_the_whole(tmp_path: Path) -> None:
+    gate = cells.read(merge(shards(tmp_path, 2, 1, 3), tmp_path / "all"))
+    assert gate.answer is Answer.NO_REGRESSION
+    assert [cell.case for cell in gate.cells] == ["case 2", "case 1", "case 3"]
+    assert gate.shard == (1, 1)
+    assert gate.directory == tmp_path / "all"
+
+
+def test_a_missing_shard_could_not_be_tested(tmp_path: Path) -> None:
+    gate = cells.read(merge(shards(tmp_path, 1, 3), tmp_path / "all"))
+    assert gate.answer is Answer.COULD_NOT_TEST
+    (lost,) = gate.of(State.COULD_NOT_TEST)
+    assert lost.case == "shard 2/3"
+    assert "missing" in lost.reason
+
+
+def test_a_folder_without_an_answer_could_not_be_tested(tmp_path: Path) -> None:
+    (tmp_path / "dead").mkdir()
+    gate = cells.read(merge([*shards(tmp_path, 1, of=1), tmp_path / "dead"], tmp_path / "all"))
+    assert gate.answer is Answer.COULD_NOT_TEST
+    assert gate.of(State.COULD_NOT_TEST)[0].case == str(tmp_path / "dead")
+
+
+def test_what_one_shard_found_the_whole_has(tmp_path: Path) -> None:
+    found = shards(tmp_path, 1, 2, of=3, messages=(MESSAGE,))
+    bad = replace(EVERYTHING, cells=(REGRESSION,), shard=(3, 3), interrupted=True, started="2026")
+    gate = cells.read(merge([*found, folder(tmp_path / "bad", bad)], tmp_path / "all"))
+    assert gate.answer is Answer.REGRESSION
+    assert gate.interrupted
+    assert gate.metrics[-len(EVERYTHING.metrics)] == SLOWER
+    assert [(one.text, one.count) for one in gate.messages] == [(MESSAGE.text, 3 * MESSAGE.count)]
+    assert gate.notes == EVERYTHING.notes
+    assert gate.started == "2026"
+
+
+def test_a_side_that_one_shard_could_not_make_is_said(tmp_path: Path) -> None:
+    bad = folder(tmp_path / "bad", replace(BROKEN_HEAD, shard=(2, 2)))
+    gate = cells.read(merge([*shards(tmp_path, 1, of=2), bad], tmp_path / "all"))
+    assert gate.head.problem
+    assert gate.answer is Answer.COULD_NOT_TEST
+
+
+def test_run_directories_are_where_they_are_now(tmp_path: Path) -> None:
+    run = Path("/elsewhere/runs") / "case on head"
+    here, gone = (attempt(Route.HEAD, directory=path) for path in (run, run.with_name("gone")))
+    gate = replace(GOOD, directory=run.parent, cells=(replace(SAME, head=(here, gone)),))
+    place = folder(tmp_path / "1", gate)
+    (place / run.name).mkdir()
+    (cell,) = cells.read(merge([place], tmp_path / "all")).cells
+    assert [one.directory for one in cell.head] == [place / run.name, gone.directory]
+
+
+def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
+    first = shards(tmp_path, 1, 2)
+    other = folder(tmp_path / "other", replace(GOOD, base=replace(BASE, commit="a" * 40), shard=(3, 3)))
+    again = folder(tmp_path / "again", replace(GOOD, shard=(2, 3)))
+    count = folder(tmp_path / "count", replace(GOOD, shard=(3, 4)))
+    for folders, out, said in (
+        ([*first, other], tmp_path / "all", "other: it compares other kernels"),
+        ([*first, count], tmp_path / "all", "a shard of another run"),
+        ([*first, again], tmp_path / "all", "shard 2/3 is there more than once"),
+        (first, first[0], "is there already"),
+        (first, first[0] / cells.NAME, "cannot be written"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            merge(folders, out)
+
+
+def test_the_command_makes_a_report_of_the_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["report", "merge", *map(str, shards(tmp_path, 1, 3)), "--out", str(tmp_path / "all")]
+    assert main([*words, "--format", "markdown"]) == 125
+    assert "`shard 2/3`" in capsys.readouterr().out
+    assert main(["report", str(tmp_path / "all"), "--format", "json", "-o", str(tmp_path / "x")]) == 0
+    assert json.loads((tmp_path / "x").read_text())["answer"] == "could not test"
+
+
+def test_the_command_for_run_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path / "1", PASSED)
+    out = tmp_path / "all"
+    assert main(["report", "merge", str(tmp_path / "1"), "--out", str(out)]) == 0
+    assert "1 PASS of 1 cases" in capsys.readouterr().out
+    (tmp_path / "2").mkdir()
+    assert main(["report", "merge", str(tmp_path / "1"), str(tmp_path / "2"), "--out", f"{out}2"]) == 125
+    assert "its job failed" in capsys.readouterr().out
+
+
+def test_what_a_folder_has_no_form_of_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate, run = folder(tmp_path / "gate", GOOD), tmp_path / "run"
+    written(run, PASSED)
+    for words, said in (
+        ([str(gate), "--format", "ktap"], "an answer of the gate, of which there is no ktap: terminal, "),
+        ([str(run), "--format", "b4"], "a run folder, of which there is no b4: terminal, "),
+        ([str(run), str(gate)], "harness report takes one DIR"),
+        ([str(run), "--out", "x"], "harness report takes one DIR"),
+        (["merge", str(tmp_path / "no")], "nothing to merge"),
+    ):
+        assert main(["report", *words]) == 129
+        assert said in capsys.readouterr().err
