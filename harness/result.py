@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run proves: proofs, findings, and the verdict that they come to."""
+"""What a run proves: proofs, findings, numbers, and the outcome with all of them."""
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from harness.scenario import Xfail
 from harness.verdict import Verdict
 
 SECONDS = "s"
@@ -189,41 +187,3 @@ class Outcome(Subject):
         """As plain data, for outcome.json and results.jsonl."""
         paths = {"source": str(self.source), "directory": self.directory and str(self.directory)}
         return {**asdict(self), "setting": dict(self.setting), "blackouts": self.blackouts, **paths}
-
-
-def judge(findings: Collection[Finding], bugs: Collection[Xfail] = ()) -> Verdict:
-    """The verdict of findings: a fault of the kernel outweighs a fault of ours, none is a PASS.
-
-    bugs: what this kernel is known to do wrong. Only a finding that is none of these is a FAIL.
-    """
-    rest = [finding for finding in findings if not any(explains(bug, finding) for bug in bugs)]
-    verdict = by_blame(finding.blame for finding in rest)
-    if verdict is not Verdict.PASS or not bugs:
-        return verdict
-    return Verdict.XFAIL if findings else Verdict.XPASS
-
-
-def explains(bug: Xfail, finding: Finding) -> bool:
-    """Whether a known bug of the kernel is what was found."""
-    said = (finding.what, finding.seen)
-    return finding.blame is Blame.KERNEL and any(re.search(bug.pattern, text) for text in said)
-
-
-def reasons(verdict: Verdict, findings: Iterable[Finding], bugs: Iterable[Xfail]) -> tuple[str, ...]:
-    """The reasons for XFAIL: the bugs that were seen; and for XPASS: those that were not."""
-    found = tuple(findings)
-    seen = [bug.reason for bug in bugs if not found or any(explains(bug, finding) for finding in found)]
-    return tuple(dict.fromkeys(seen)) if verdict in {Verdict.XFAIL, Verdict.XPASS} else ()
-
-
-def by_blame(found: Iterable[Blame]) -> Verdict:
-    """The verdict of who is to blame."""
-    blames = set(found)
-    for blame, verdict in (
-        (Blame.KERNEL, Verdict.FAIL),
-        (Blame.HARNESS, Verdict.ERROR),
-        (Blame.NOBODY, Verdict.SKIP),
-    ):
-        if blame in blames:
-            return verdict
-    return Verdict.PASS

@@ -20,12 +20,13 @@ from harness.fdactions import Open, Verify
 from harness.fds import Fds, StepFailedError
 from harness.generations import Generations
 from harness.journal import Journal
+from harness.judgement import hidden, judge, reasons
 from harness.kinds import KINDS, Carrier, Kind
 from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.record import Record
 from harness.releases import within
-from harness.result import Blame, Finding, Oracle, Outcome, Subject, judge, reasons
+from harness.result import Blame, Finding, Oracle, Outcome, Subject
 from harness.scenario import Xfail
 from harness.steps import Executor
 from harness.timeline import marks, updates
@@ -119,8 +120,11 @@ def _conclude(
 ) -> Outcome:
     """Judge what was found, and keep it."""
     missing(plan, evidence)
-    events, findings = evidence.events, tuple(evidence.findings)
-    bugs = known_bugs(plan, artifacts)
+    events, bugs = evidence.events, known_bugs(plan, artifacts)
+    for bug in hidden(evidence.findings, bugs, plan.steps, events.entries):
+        what = f"no evidence: another known bug ended the run before this one could show: {bug.reason}"
+        evidence.find(Oracle.EVIDENCE, what, "a run to its last step", "an earlier end", blame=Blame.HARNESS)
+    findings = tuple(evidence.findings)
     verdict = judge(findings, bugs)
     outcome = Outcome(
         **vars(subject(plan)),

@@ -74,7 +74,12 @@ class Allowed(Strictly):
 
 @dataclass(frozen=True)
 class Xfail(Strictly):
-    """A known bug of released kernels: on these the case has to fail, in this way and in no other."""
+    """A known bug of released kernels: on these the case has to fail, in this way and in no other.
+
+    Of several that fit a case each has to be seen: where one is not, the case is XPASS, which names it. Where
+    one ends the run before its last step, nothing can be said of the others: that is an ERROR, so give each a
+    scenario of its own, or say with `kernel`, `carrier` and `matrix` in which cases it shows.
+    """
 
     kernels: Annotated[
         tuple[Annotated[str, Field(pattern=RANGE)], ...],
@@ -229,7 +234,7 @@ class Header(Strictly):
         OneOrMore,
         Field(
             description="Known bugs of released kernels: a case that fails so is XFAIL, which is good; one "
-            "that passes is XPASS, which is bad: the bug is gone, and the entry has to go too."
+            "in which a bug does not show is XPASS, which is bad: it is gone, and its entry has to go too."
         ),
     ] = ()
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 class Verdict(StrEnum):
     """FAIL: the kernel broke an expectation. ERROR: we could not test. SKIP: a requirement is absent.
 
-    XFAIL: a known bug of this kernel, and nothing else. XPASS: the bug is known, and not there.
+    XFAIL: the known bugs of this kernel, and nothing else. XPASS: a bug is known, and not there.
     """
 
     PASS = "PASS"

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.judgement import judge
 from harness.load import load_text
 from harness.plan import expand, plan
 from harness.report import render
-from harness.result import Blame, Finding, Oracle, Outcome, Proof, judge
+from harness.result import Blame, Finding, Oracle, Outcome, Proof
 from harness.runner import placed
 from harness.scenario import Xfail
 from harness.timeline import marks, updates

@@ -8,7 +8,8 @@ import pytest
 from harness import tap
 from harness.artifacts import needs_selftests
 from harness.commandactions import Selftest
-from harness.result import Blame, by_blame
+from harness.judgement import by_blame
+from harness.result import Blame
 from harness.selftests import command, judge
 from harness.tap import Status
 from harness.tests.test_plan import plans
