@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import modules
 from harness.build.guest import Guest, obtain_guest
 from harness.build.kernel import Kernel, obtain_kernel
-from harness.build.kmod import obtain_modules
+from harness.build.kmod import KMOD, obtain_modules
 from harness.build.selftests import MODULES, Selftests, obtain_selftests
 from harness.build.spec import kernel_parameters, smallest_machine
 from harness.build.store import Store
@@ -76,13 +76,19 @@ def needs_selftests(plan: Plan) -> bool:
 
 
 def obtain_for(
-    store: Store, kernels: Mapping[str | None, Kernel], first: str | None, selftests: bool = False
+    store: Store,
+    kernels: Mapping[str | None, Kernel],
+    first: str | None,
+    selftests: bool = False,
+    kmod: Mapping[str | None, Path] | None = None,
 ) -> Artifacts:
     """What runs on these kernels: modules for each, one guest image for all; first: the one that boots.
 
-    selftests: with the kernels' own tests in the image.
+    selftests: with the kernels' own tests in the image; kmod: the sources of our modules, by kernel, where
+    they are not those of this checkout.
     """
-    built = {name: obtain_modules(store, kernel) for name, kernel in kernels.items()}
+    sources = kmod or {}
+    built = {name: obtain_modules(store, kernel, sources.get(name, KMOD)) for name, kernel in kernels.items()}
     distinct = {kernel.key: (kernel, built[name]) for name, kernel in kernels.items()}
     tests = {k.release: obtain_selftests(store, k) for k, _ in distinct.values()} if selftests else {}
     guest = obtain_guest(store, list(distinct.values()), tests)

@@ -26,7 +26,9 @@ DAY = 86400.0
 # harness/bootstrap.py writes it.
 VENV_STAMP = "fdbox-harness.json"
 # What is built again when it is missing.
-KINDS = ("agent", "guest", "headers", "kernel", "modules", "selftests", "source")
+KINDS = ("agent", "guest", "headers", "kernel", "modules", "selftests", "series", "source")
+# Work areas of kernels, which are built from nothing when they are missing.
+AREAS = (f"{TREE}-", "variants-", "commits-")
 
 
 class NotThereError(HarnessError):
@@ -78,7 +80,7 @@ def leftovers(store: Store, before: float) -> list[Leftover]:
         for entry in children(store.root / kind)
         if entry not in keep
     ]
-    trees = (area for area in children(store.root / "work") if area.name.startswith(f"{TREE}-"))
+    trees = (area for area in children(store.root / "work") if area.name.startswith(AREAS))
     found += [Leftover(area, area.stat().st_mtime, f"work-{area.name}") for area in trees]
     found += [Leftover(run, newest(run)) for run in children(store.root / "runs") if not in_use(run)]
     found += [Leftover(log, log.stat().st_mtime) for log in children(store.root / "log")]

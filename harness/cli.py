@@ -30,6 +30,7 @@ COMMANDS = {
     "check": "check scenarios without running them",
     "plan": "print what would be run, as JSON",
     "build": "build kernel, modules and guest image",
+    "gate": "what a patch series breaks, fixes or slows down",
     "bench": "run each case several times, show medians",
     "report": "the results of a run folder for people, CI and other tools",
     "clean": "remove from the store what was not used for some days",

@@ -109,6 +109,22 @@ def messages(dmesg: str) -> list[str]:
     return [match[2] for match in map(_MESSAGE.match, dmesg.splitlines()) if match]
 
 
+# What tells one boot from another in a message: its time, and where in memory something is.
+_TIME = re.compile(r"^\[ *\d+\.\d+\] ?")
+_ADDRESS = re.compile(r"\b(?:0x)?[0-9a-f]{8,16}\b")
+
+
+def undated(line: str) -> str:
+    """A message without its time and without addresses."""
+    return _ADDRESS.sub("ADDRESS", _TIME.sub("", line))
+
+
+def loud(dmesg: str, level: int) -> list[str]:
+    """The messages of a kernel log whose level is at most `level`, undated, each once."""
+    found = (match for match in map(_MESSAGE.match, dmesg.splitlines()) if match)
+    return list(dict.fromkeys(undated(match[2]) for match in found if int(match[1]) & 7 <= level))
+
+
 def last_message(dmesg: str, level: int) -> str | None:
     """The last message of a kernel log whose level is at most `level`, as it is on the console."""
     for line in reversed(dmesg.splitlines()):

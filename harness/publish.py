@@ -52,12 +52,12 @@ def write(text: str, target: Path | None) -> None:
         sys.stdout.write(text)
         return
     try:
-        _replace(target, text)
+        write_whole(target, text)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}") from error
 
 
-def _replace(target: Path, text: str) -> None:
+def write_whole(target: Path, text: str) -> None:
     """Write a whole file or nothing: a CI job may take it while we are killed."""
     if target.exists() and not target.is_file():
         target.write_text(text, encoding="utf-8")  # a pipe, /dev/stdout

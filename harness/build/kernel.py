@@ -84,19 +84,24 @@ def obtain_kernel(store: Store, name: str | None, tree: Path | None = None) -> K
 
     Raises UsageError when there is no such kernel or tree, HarnessError when it cannot be had or built.
     """
+    check_place(store)
+    spec = kernel_spec(name)
+    entry = _obtain_tree(store, spec, tree) if tree else _obtain_named(store, spec)
+    return load_kernel(entry, TREE if tree else spec.name, spec)
+
+
+def check_place(store: Store) -> None:
+    """Raises HarnessError when no kernel can be built in the store."""
     if re.search(r"[\s:]", str(store.root)):
         raise HarnessError(
             f"a kernel cannot be built in {store.root}: make(1) takes no path with a space or colon; "
             "XDG_CACHE_HOME chooses another place"
         )
-    spec = kernel_spec(name)
-    entry = _obtain_tree(store, spec, tree) if tree else _obtain_named(store, spec)
-    return _load(entry, TREE if tree else spec.name, spec)
 
 
 def _obtain_named(store: Store, spec: KernelSpec) -> Path:
     source = obtain_source(store, spec)
-    inputs = _inputs(spec, source.origin.sha256)
+    inputs = inputs_of(spec, source.origin.sha256)
 
     def build(draft: Path) -> None:
         copy = draft / SOURCE
@@ -120,12 +125,12 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
     with store.work(f"tree-{place}") as area:
         with stage(f"reading {tree}"):
             synced = sync_tree(tree, area, spec.patches)
-        inputs = _inputs(spec, synced.identity)
+        inputs = inputs_of(spec, synced.identity)
         entry = store.obtain(
             "kernel",
             f"{TREE}-{place}",
             inputs,
-            lambda draft: _build_tree(store, spec, area, synced, draft, place),
+            lambda draft: build_in(store, spec, area, synced, draft, f"{TREE}-{place}", f"-{TREE}{place}"),
         )
     missing = [f"{patch} does not apply to {tree}: {reason}" for patch, reason in synced.patched.rejected]
     missing += _lost(entry / SOURCE / BUILD / ".config", spec)
@@ -134,8 +139,10 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
     return entry
 
 
-def _build_tree(store: Store, spec: KernelSpec, area: Path, synced: Synced, draft: Path, place: str) -> None:
-    """Build in area what has changed there since the last time; put a copy of the result into draft."""
+def build_in(
+    store: Store, spec: KernelSpec, area: Path, synced: Synced, draft: Path, name: str, local_version: str
+) -> None:
+    """Build in a work area what has changed there since the last time; draft gets a copy of the result."""
     build = synced.folder / BUILD
     mark = area / "building"
     if mark.exists():
@@ -147,7 +154,7 @@ def _build_tree(store: Store, spec: KernelSpec, area: Path, synced: Synced, draf
         log = area / "build.log"
         log.unlink(missing_ok=True)
         required = tuple(fragment for fragment in spec.fragments if fragment not in spec.optional)
-        _build(store, f"{TREE}-{place}", spec, synced.folder, f"-{TREE}{place}", log, required)
+        _build(store, name, spec, synced.folder, local_version, log, required)
     finally:
         mark.unlink()
     with stage("keeping the result"):
@@ -156,7 +163,7 @@ def _build_tree(store: Store, spec: KernelSpec, area: Path, synced: Synced, draf
     _write_facts(draft, synced.patched)
 
 
-def _inputs(spec: KernelSpec, source: str) -> dict[str, str]:
+def inputs_of(spec: KernelSpec, source: str) -> dict[str, str]:
     """Everything that goes into a kernel."""
     files = {f"{file.parent.name}/{file.name}": _digest(file) for file in (*spec.patches, *spec.fragments)}
     order = " ".join(file.name for file in (*spec.patches, *spec.fragments))
@@ -246,7 +253,8 @@ def _write_facts(draft: Path, patched: Patched) -> None:
     (draft / _FACTS).write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def _load(entry: Path, name: str, spec: KernelSpec) -> Kernel:
+def load_kernel(entry: Path, name: str, spec: KernelSpec) -> Kernel:
+    """The kernel in an entry of the store."""
     facts = json.loads((entry / _FACTS).read_text())
     source = entry / SOURCE
     build = source / BUILD

@@ -62,8 +62,11 @@ def check_tree(tree: Path) -> Path:
     return tree
 
 
-def sync_tree(tree: Path, area: Path, patches: Sequence[Path]) -> Synced:
-    """Bring the copy in area up to date with the tree and the patches."""
+def sync_tree(tree: Path, area: Path, patches: Sequence[Path], ours: bool = False) -> Synced:
+    """Bring the copy in area up to date with the tree and the patches.
+
+    ours: the tree is in the store, where files change only by rename: the first copy can be hard links.
+    """
     copy = area / COPY
     copy.mkdir(exist_ok=True)
     touched = touched_files(patches)
@@ -76,7 +79,9 @@ def sync_tree(tree: Path, area: Path, patches: Sequence[Path]) -> Synced:
         _write(area / _MANIFEST, {**before, **wanted, **dict.fromkeys(changed)})
     for name in before.keys() - wanted.keys():
         (copy / name).unlink(missing_ok=True)
-    if changed:
+    if ours and not before:
+        run(["cp", "--archive", "--link", "-T", tree, copy])
+    elif changed:
         _copy(tree, copy, area, changed, first=not before)
     patched = apply_series(tree, copy, patches)
     if before != wanted:

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Variants of a kernel: another commit of a git tree, or patches on top; each built from the one before.
+
+    work/variants-<kernel>/linux   source and objects of the last variant; make(1) builds what differs
+    work/commits-<tree>/linux      the last commit that was taken out of a git tree, with an index of our own
+
+Nothing of the user's git repository changes: objects are read from it, and the index, the files and all locks
+are ours. `git read-tree -u` writes only the files that differ between two commits; `git archive` would write
+all, and leave out what .gitattributes say.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.build.kernel import Kernel, build_in, check_place, inputs_of, load_kernel
+from harness.build.source import obtain_source
+from harness.build.spec import KernelSpec
+from harness.build.store import Store
+from harness.build.tree import check_tree, sync_tree
+from harness.errors import HarnessError, UsageError
+from harness.proc import ProcessError, run
+from harness.progress import stage
+
+# What the user's configuration of git must not change here.
+_OWN: tuple[str, ...] = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+_OWN += ("-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "core.sparseCheckout=false")
+
+
+class PatchError(HarnessError):
+    """A patch does not apply: the message names the patch, the file and the hunk."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of a git tree of the user's."""
+
+    tree: Path
+    # As the user called it, the full hash, and the first line of its message.
+    name: str
+    hash: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A kernel like a named one, but of another commit, with a series of patches, or with another release."""
+
+    spec: KernelSpec
+    # What uname -r ends with, so that modules of two variants can be in one image.
+    local_version: str
+    # None: the source of the named kernel.
+    commit: Commit | None = None
+    # Applied before the patches of ours, which are rebased onto what the user has.
+    series: tuple[Path, ...] = ()
+
+
+def find_commit(tree: Path, name: str) -> Commit:
+    """The commit that a name means in a git tree. Raises UsageError when there is none, or no such tree."""
+    tree = check_tree(tree)
+    try:
+        full = _git(
+            tree, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        ).strip()
+        subject = _git(tree, "show", "--no-patch", "--format=%s", full).strip()
+    except ProcessError as error:
+        raise UsageError(f"{tree} has no commit '{name}'; {_near(tree)}") from error
+    return Commit(tree, name, full, subject)
+
+
+def changed_files(before: Commit, after: Commit) -> tuple[str, ...]:
+    """The files in which two commits of a tree differ."""
+    found = _git(before.tree, "diff", "--name-only", "--no-renames", "-z", before.hash, after.hash, "--")
+    return tuple(name for name in found.split("\0") if name)
+
+
+def _near(tree: Path) -> str:
+    """What could have been meant."""
+    try:
+        found = _git(tree, "for-each-ref", "--sort=-creatordate", "--count=6", "--format=%(refname:short)")
+    except ProcessError:
+        return "it is not a git repository"
+    return f"it has {', '.join(found.split())}" if found.split() else "it has no branch and no tag"
+
+
+def _git(tree: Path, *words: str, **environment: str) -> str:
+    # Nothing is fetched, and no lock is taken in the user's repository.
+    env = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", **environment}
+    return run(["git", *_OWN, *words], cwd=tree, env=env)
+
+
+def obtain_variant(store: Store, variant: Variant) -> Kernel:
+    """The kernel, from the store or built.
+
+    Raises PatchError when a patch of the series does not apply, HarnessError when the kernel does not build.
+    """
+    check_place(store)
+    spec = replace(variant.spec, patches=(*variant.series, *variant.spec.patches))
+    name = f"{variant.spec.name}{variant.local_version}"
+    origin = variant.commit.hash if variant.commit else obtain_source(store, spec).origin.sha256
+    inputs = {**inputs_of(spec, origin), "local version": variant.local_version}
+
+    def build(draft: Path) -> None:
+        with _pristine(store, variant) as source, store.work(f"variants-{variant.spec.name}") as area:
+            with stage(f"preparing the source of {name}"):
+                synced = sync_tree(source, area, spec.patches, ours=True)
+            refused = dict(synced.patched.rejected)
+            for patch in variant.series:
+                if patch.name in refused:
+                    raise PatchError(f"{patch.name} does not apply: {refused[patch.name]}")
+            build_in(store, variant.spec, area, synced, draft, name, variant.local_version)
+
+    return load_kernel(store.obtain("kernel", name, inputs, build), name, variant.spec)
+
+
+@contextlib.contextmanager
+def _pristine(store: Store, variant: Variant) -> Iterator[Path]:
+    """The source without any patches, while the context lasts."""
+    if variant.commit is None:
+        yield obtain_source(store, variant.spec).folder
+        return
+    tree = variant.commit.tree
+    place = hashlib.sha256(str(tree).encode()).hexdigest()[:8]
+    with store.work(f"commits-{place}") as area:
+        with stage(f"taking {variant.commit.name} out of {tree}"):
+            folder = take_out(variant.commit, area)
+        yield folder
+
+
+def take_out(commit: Commit, area: Path) -> Path:
+    """Make the folder area/linux what is in a commit; a file whose content stays the same is not touched."""
+    folder = area / "linux"
+    folder.mkdir(exist_ok=True)
+    git = _git(commit.tree, "rev-parse", "--absolute-git-dir").strip()
+    own = {"GIT_INDEX_FILE": str(area / "index"), "GIT_WORK_TREE": str(folder), "GIT_DIR": git}
+    (area / "index.lock").unlink(missing_ok=True)  # of one that was killed; the area is ours alone
+    _git(folder, "read-tree", "--reset", "-u", commit.hash, **own)
+    return folder

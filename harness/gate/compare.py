@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From attempts to what they mean: cells, metrics, messages. Pure functions."""
+
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.gate import significance
+from harness.gate.cells import Attempt, Cell, Message, Metric, Route, State, Trend
+from harness.gate.significance import ALPHA, can_settle, change_p
+from harness.result import SECONDS, Subject
+from harness.verdict import Verdict
+
+# Attempts of a cell on each side, at most: 4 failures of 10 are significant against none.
+ROUNDS = 10
+# What could not be tested is tried so many times in all.
+TRIES = 2
+# So many values on each side make a metric: 5 against 5 that do not overlap have p = 0.008.
+VALUES = 5
+# A first value that differs by more than this part, and by more than so many seconds, is looked into. Two
+# machines on two cores differ by less when nothing has changed.
+SUSPICIOUS = 0.25
+SUSPICIOUS_SECONDS = 0.05
+BYTES = "bytes"
+
+
+def counted(attempts: Iterable[Attempt]) -> tuple[int, int]:
+    """How many are broken, of how many that say something."""
+    tested = [one for one in attempts if one.tested]
+    return sum(one.broken for one in tested), len(tested)
+
+
+def judge(base: Sequence[Attempt], head: Sequence[Attempt]) -> tuple[State, float | None, str]:
+    """State, p value and reason of a cell."""
+    base_bad, base_all = counted(base)
+    head_bad, head_all = counted(head)
+    if not head_all:
+        return State.COULD_NOT_TEST, None, f"head: {_untested(head)}"
+    if not base_all and all(one.verdict is Verdict.SKIP for one in base):
+        return State.NEW, None, f"{head_bad} of {head_all} failed on head; base: {_untested(base)}"
+    if not base_all:
+        return State.COULD_NOT_TEST, None, f"base: {_untested(base)}"
+    p = change_p(base_bad, base_all, head_bad, head_all)
+    reason = f"{base_bad} of {base_all} failed on base, {head_bad} of {head_all} on head"
+    if not base_bad and not head_bad:
+        return State.SAME, p, reason
+    if base_bad == base_all and head_bad == head_all:
+        return State.STILL_FAILING, p, reason + _otherwise(base, head)
+    if p < ALPHA:
+        worse = head_bad * base_all > base_bad * head_all
+        return State.REGRESSION if worse else State.FIXED, p, reason
+    if open_question(base, head):
+        return State.COULD_NOT_TEST, p, f"{reason}: not settled yet"
+    return State.FLAKY, p, reason
+
+
+def _untested(attempts: Sequence[Attempt]) -> str:
+    """Why none of these says anything."""
+    return next((one.finding for one in attempts if one.finding), "it was not run")
+
+
+def _otherwise(base: Sequence[Attempt], head: Sequence[Attempt]) -> str:
+    """Whether it fails in another way than before."""
+    before, after = ({one.finding for one in side if one.broken} for side in (base, head))
+    return "" if before & after else ", and in another way"
+
+
+def open_question(base: Sequence[Attempt], head: Sequence[Attempt], limit: int = ROUNDS) -> bool:
+    """Whether the outcome differs, is not significant yet, and more attempts could make it so."""
+    base_bad, base_all = counted(base)
+    head_bad, head_all = counted(head)
+    numbers = (base_bad, base_all, head_bad, head_all)
+    if not base_all or not head_all or base_bad + head_bad in (0, base_all + head_all):
+        return False
+    return change_p(*numbers) >= ALPHA and can_settle(*numbers, limit)
+
+
+def wants_more(base: Sequence[Attempt], head: Sequence[Attempt], repeat: int = 1) -> bool:
+    """Whether this cell needs one more attempt on each side."""
+    if min(len(base), len(head)) < repeat:
+        return True
+    if any(_try_again(side) for side in (base, head)):
+        return True
+    if max(len(base), len(head)) >= ROUNDS + TRIES:
+        return False
+    return open_question(base, head) or bool(unsure(base, head))
+
+
+def _try_again(attempts: Sequence[Attempt]) -> bool:
+    """Whether nothing could be tested, by a fault that may have been the host's."""
+    failed = all(one.verdict is Verdict.ERROR and not one.tested for one in attempts)
+    return failed and len(attempts) < TRIES
+
+
+def values(attempts: Iterable[Attempt]) -> dict[tuple[str, str], list[float]]:
+    """The numbers by name and unit, one for each attempt that passed: the median, if it has several."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for attempt in attempts:
+        if attempt.broken or not attempt.tested:
+            continue
+        own: dict[tuple[str, str], list[float]] = {}
+        for one in attempt.measures:
+            own.setdefault((one.name, one.unit), []).append(one.value)
+        for key, several in own.items():
+            found.setdefault(key, []).append(statistics.median(several))
+    return found
+
+
+def suspicious(before: float, after: float, unit: str) -> bool:
+    """Whether two first values differ so much that it is worth a closer look."""
+    if unit == SECONDS and abs(after - before) < SUSPICIOUS_SECONDS:
+        return False
+    return abs(after - before) > SUSPICIOUS * abs(before)
+
+
+def unsure(base: Sequence[Attempt], head: Sequence[Attempt]) -> list[tuple[str, str]]:
+    """The metrics whose first values differ, and of which there are too few."""
+    before, after = values(base), values(head)
+    return [
+        key
+        for key in before.keys() & after.keys()
+        if suspicious(before[key][0], after[key][0], key[1])
+        and min(len(before[key]), len(after[key])) <= VALUES
+    ]
+
+
+def metrics(case: str, route: Route, base: Sequence[Attempt], head: Sequence[Attempt]) -> list[Metric]:
+    """Every number that both sides have, compared."""
+    before, after = values(base), values(head)
+    keys = [key for key in before if key in after]
+    return [metric(case, route, *key, before[key], after[key]) for key in keys]
+
+
+def metric(
+    case: str, route: Route, name: str, unit: str, base: Sequence[float], head: Sequence[float]
+) -> Metric:
+    """One number, compared.
+
+    The first values only decide whether more are measured: values that were chosen because they differ
+    would prove what they were chosen for.
+    """
+    odd = suspicious(base[0], head[0], unit)
+    if len(base) > 1 and len(head) > 1:
+        base, head = base[1:], head[1:]
+    p, floor = significance.permutation(base, head), significance.noise(base)
+    shift = significance.change(base, head)
+    enough = min(len(base), len(head)) >= VALUES
+    trend = Trend.UNSETTLED if odd else Trend.SAME
+    if enough:
+        trend = direction(shift, unit) if p < ALPHA and (shift is None or abs(shift) > floor) else Trend.SAME
+    return Metric(
+        case=case,
+        route=route,
+        name=name,
+        unit=unit,
+        base=tuple(base),
+        head=tuple(head),
+        base_median=statistics.median(base),
+        head_median=statistics.median(head),
+        change=shift,
+        effect=significance.cliff(base, head),
+        p=p,
+        noise=floor,
+        trend=trend,
+    )
+
+
+def direction(shift: float | None, unit: str) -> Trend:
+    """What a change means: more time and more memory are worse, of other numbers nobody has said."""
+    if unit not in (SECONDS, BYTES) or shift == 0:
+        return Trend.CHANGED if shift != 0 else Trend.SAME
+    return Trend.WORSE if shift is None or shift > 0 else Trend.BETTER
+
+
+def cell(subject: Subject, route: Route, base: Sequence[Attempt], head: Sequence[Attempt]) -> Cell:
+    """A case on a route, judged."""
+    state, p, reason = judge(base, head)
+    about = (subject.case, subject.source, subject.summary, subject.tags, subject.carrier)
+    return Cell(*about, route, tuple(base), tuple(head), state, p, reason)
+
+
+def messages(attempts: Mapping[str, Sequence[Attempt]]) -> list[Message]:
+    """What no attempt on base said and one with head did; attempts: those of each case."""
+    every = [(case, one) for case, several in attempts.items() for one in several]
+    known = {_alike(text) for _, one in every if one.route is Route.BASE for text in one.warnings}
+    found: dict[str, Message] = {}
+    for case, one in every:
+        for text in dict.fromkeys(one.warnings):
+            key = _alike(text)
+            if one.route is Route.BASE or key in known:
+                continue
+            first = found.get(key) or Message(text, 0, case, one.route, one.directory)
+            found[key] = Message(first.text, first.count + 1, first.case, first.route, first.directory)
+    return list(found.values())
+
+
+def _alike(text: str) -> str:
+    """A message without its numbers."""
+    return re.sub(r"\d+", "N", text)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which case first, and what next: pure functions over what is known so far."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.gate.cells import Attempt, Route
+from harness.gate.compare import wants_more
+from harness.gate.routes import routes
+from harness.kinds import Carrier, Kind
+from harness.plan import Case
+
+SMOKE = "smoke"
+Attempts = Mapping[tuple[str, Route], Sequence[Attempt]]
+# Which file is about what: words of tags, kinds and carriers.
+ABOUT: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"^kmod/(?:gmem|.*gmem)|^virt/kvm/|guest_memfd", (Kind.GUEST_MEMFD,)),
+    (r"^kmod/vfio_mock|^drivers/vfio/|^drivers/iommu/", (Kind.VFIO_MOCK,)),
+    (r"^kmod/memfd|^mm/(?:memfd|shmem)|^include/linux/(?:memfd|shmem_fs)", (Kind.MEMFD,)),
+    (r"luo|^kernel/liveupdate/|^include/(?:uapi/)?linux/liveupdate|^kmod/luo", (Carrier.LUO, "update")),
+    (r"kexec_handover|kho|^kernel/kexec", ("kho", "update")),
+    (r"^kmod/(?!vfio_mock|gmem|luo)", (Carrier.FDBOX, "box")),
+)
+
+
+@dataclass(frozen=True)
+class Next:
+    """A case to be run once more on a route."""
+
+    case: Case
+    route: Route
+
+
+def about(files: Iterable[str]) -> set[str]:
+    """What the files of a diff are about."""
+    return {word for file in files for pattern, words in ABOUT if re.search(pattern, file) for word in words}
+
+
+def touches(case: Case, words: Collection[str]) -> int:
+    """How many of these words a case is about: its tags, its carrier, the folder that it is in."""
+    own = {*case.scenario.tags, str(case.carrier), *case.id.split("/")[:-1]}
+    return len(own & set(words))
+
+
+def most_telling(
+    cases: Iterable[Case], words: Collection[str], failed: Collection[str], seconds: Mapping[str, float]
+) -> list[Case]:
+    """The cases, most telling first: smoke, about the diff, failed lately, quick; else in their own order."""
+    return sorted(
+        cases,
+        key=lambda case: (
+            SMOKE not in case.scenario.tags,
+            -touches(case, words),
+            case.id not in failed,
+            seconds.get(case.id, 0.0),
+        ),
+    )
+
+
+def wanted(case: Case, attempts: Attempts, repeat: int) -> list[Next]:
+    """What is to be run next of a case: one attempt on each route that needs it, base among them.
+
+    Base and head take turns in being first, so that a host that warms up, or slows down, favours none.
+    """
+    base = attempts.get((case.id, Route.BASE), ())
+    ours = [route for route in routes(case) if route is not Route.BASE]
+    need = [route for route in ours if wants_more(base, attempts.get((case.id, route), ()), repeat)]
+    if not need:
+        return []
+    turn = [Route.BASE, *need]
+    short = [route for route in turn if len(attempts.get((case.id, route), ())) < most(case, turn, attempts)]
+    if short:
+        # An interrupted turn is brought to its end first.
+        return [Next(case, route) for route in short]
+    return [Next(case, route) for route in (turn if len(base) % 2 == 0 else turn[::-1])]
+
+
+def most(case: Case, turn: Sequence[Route], attempts: Attempts) -> int:
+    """How many attempts a route of a case has at most."""
+    return max(len(attempts.get((case.id, route), ())) for route in turn)
+
+
+def batch(cases: Sequence[Case], attempts: Attempts, repeat: int, size: int) -> list[Next]:
+    """What is run next, at least so many at once if there are: of the most telling cases not done."""
+    found: list[Next] = []
+    for case in cases:
+        found += wanted(case, attempts, repeat)
+        if len(found) >= size:
+            break
+    return found

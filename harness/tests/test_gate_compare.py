@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From attempts to states, metrics and messages."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from harness.gate import compare
+from harness.gate.cells import Attempt, Measure, Route, State, Trend
+from harness.gate.compare import ROUNDS, judge, open_question, wants_more
+from harness.verdict import Verdict
+
+P, F, E, S = Verdict.PASS, Verdict.FAIL, Verdict.ERROR, Verdict.SKIP
+FINDINGS = {F: "'get' failed", E: "no guest image", S: "requires kvm"}
+
+
+def tries(*verdicts: Verdict, route: Route = Route.HEAD, finding: str = "") -> list[Attempt]:
+    return [
+        Attempt(route, one, finding or FINDINGS.get(one, ""), "", "", "", "", Path("/r"), 1.0)
+        for one in verdicts
+    ]
+
+
+def timed(*values: float, name: str = "blackout", unit: str = "s") -> list[Attempt]:
+    return [
+        Attempt(Route.HEAD, P, "", "", "", "", "", None, 1.0, (Measure(name, value, unit),))
+        for value in values
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "state"),
+    [
+        ([P], [P], State.SAME),
+        ([P, P, P, P], [F, F, F, F], State.REGRESSION),
+        ([F, F, F, F], [P, P, P, P], State.FIXED),
+        ([F], [F], State.STILL_FAILING),
+        ([Verdict.XFAIL], [Verdict.XFAIL], State.STILL_FAILING),
+        ([Verdict.XFAIL] * 4, [Verdict.XPASS] * 4, State.FIXED),
+        ([P], [F], State.COULD_NOT_TEST),
+        ([P, P, P], [F, F, F], State.COULD_NOT_TEST),
+        ([P] * 10, [F, *[P] * 9], State.FLAKY),
+        ([F, P] * 5, [P, F] * 5, State.FLAKY),
+        ([S], [P], State.NEW),
+        ([S], [F], State.NEW),
+        ([P], [S], State.COULD_NOT_TEST),
+        ([E, E], [P, P], State.COULD_NOT_TEST),
+        ([P, P], [E, E], State.COULD_NOT_TEST),
+        ([P, P, P, P, P], [F, F, F, F, E], State.REGRESSION),
+    ],
+)
+def test_states(base: list[Verdict], head: list[Verdict], state: State) -> None:
+    assert judge(tries(*base), tries(*head))[0] is state
+
+
+def test_reasons() -> None:
+    _, p, reason = judge(tries(P, P, P, P), tries(F, F, F, F))
+    assert p == pytest.approx(1 / 70)
+    assert reason == "0 of 4 failed on base, 4 of 4 on head"
+    assert judge(tries(P), tries(S))[2] == "head: requires kvm"
+    assert judge(tries(P), tries(F))[2].endswith("not settled yet")
+    assert judge(tries(F), tries(F, finding="a panic"))[2].endswith("in another way")
+    assert "another way" not in judge(tries(F), tries(F))[2]
+
+
+def test_a_kernel_that_does_not_boot_is_broken() -> None:
+    dead = [
+        Attempt(Route.HEAD, E, "the kernel does not boot", "", "", "", "", None, 1.0, boots=False)
+        for _ in range(4)
+    ]
+    assert judge(tries(P, P, P, P), dead)[0] is State.REGRESSION
+
+
+def play(base: list[Verdict], head: list[Verdict], repeat: int = 1) -> int:
+    """How many attempts are made on each side when they would go like this, over and over."""
+    made = 0
+    while wants_more(tries(*(base * 20)[:made]), tries(*(head * 20)[:made]), repeat):
+        made += 1
+    return made
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "attempts"),
+    [
+        ([P], [P], 1),
+        ([F], [F], 1),
+        ([P], [F], 4),
+        ([F], [P], 4),
+        ([S], [S], 1),
+        ([P], [E], 2),
+        # One failure in eight: three more could not make it significant any more.
+        ([P], [F, P, P, P, P, P, P, P, P, P], 8),
+    ],
+)
+def test_attempts_until_it_is_settled(base: list[Verdict], head: list[Verdict], attempts: int) -> None:
+    assert play(base, head) == attempts
+
+
+def test_repeat_is_the_least() -> None:
+    assert play([P], [P], repeat=6) == 6
+
+
+def test_it_ends_in_any_case() -> None:
+    chance = random.Random(5)
+    for _ in range(200):
+        base, head = (chance.choices([P, F, E, S], k=20) for _ in "ab")
+        assert play(base, head) <= ROUNDS + compare.TRIES
+
+
+def test_what_fails_as_often_on_both_sides_is_rarely_called_a_regression() -> None:
+    """Looking after every round finds more by chance than one look does: this is how much more."""
+    chance = random.Random(6)
+    states = []
+    for _ in range(400):
+        base: list[Attempt] = []
+        head: list[Attempt] = []
+        while wants_more(base, head):
+            for side in (base, head):
+                side.extend(tries(F if chance.random() < 0.3 else P))
+        states.append(judge(base, head)[0])
+    assert states.count(State.REGRESSION) <= 400 * 0.06
+    assert states.count(State.COULD_NOT_TEST) == 0
+
+
+def test_what_fails_often_is_found() -> None:
+    chance = random.Random(7)
+    found = 0
+    for _ in range(100):
+        base, head = tries(P), tries(F)
+        while wants_more(base, head):
+            base += tries(P)
+            head += tries(F if chance.random() < 0.8 else P)
+        found += judge(base, head)[0] is State.REGRESSION
+    assert found >= 95
+
+
+def test_a_question_is_open_only_while_more_could_answer_it() -> None:
+    assert open_question(tries(P), tries(F))
+    assert not open_question(tries(P), tries(P))
+    assert not open_question(tries(P), tries(E))
+    assert not open_question(tries(*[P] * 8), tries(F, *[P] * 7))
+
+
+BASE = [2.0, 2.1, 2.05, 2.15, 1.95, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "unit", "trend"),
+    [
+        (BASE, [value * 1.4 for value in BASE], "s", Trend.WORSE),
+        (BASE, [value * 0.6 for value in BASE], "s", Trend.BETTER),
+        (BASE, [value * 1.4 for value in BASE], "bytes", Trend.WORSE),
+        (BASE, [value * 1.4 for value in BASE], "", Trend.CHANGED),
+        (BASE, BASE, "s", Trend.SAME),
+        # Significant, and less than what base spreads by itself.
+        ([1, 1, 2, 3, 1, 3], [3.1, 3.1, 3.1, 3.1, 3.1, 3.1], "s", Trend.SAME),
+        ([2.0], [3.0], "s", Trend.UNSETTLED),
+        ([2.0], [2.1], "s", Trend.SAME),
+        # A quarter more of nearly nothing.
+        ([0.02], [0.04], "s", Trend.SAME),
+        # What is counted spreads not at all.
+        ([7, 7, 7, 7, 7, 7], [8, 8, 8, 8, 8, 8], "bytes", Trend.WORSE),
+    ],
+)
+def test_trends(base: list[float], head: list[float], unit: str, trend: Trend) -> None:
+    found = compare.metrics("x", Route.HEAD, timed(*base, unit=unit), timed(*head, unit=unit))
+    assert [one.trend for one in found] == [trend]
+
+
+def test_the_first_value_decides_only_whether_to_look_closer() -> None:
+    (found,) = compare.metrics("x", Route.HEAD, timed(2.0, *BASE), timed(9.0, *BASE))
+    assert found.base == found.head == tuple(BASE)
+    assert found.trend is Trend.SAME
+    assert wants_more(timed(2.0), timed(3.0))
+    assert not wants_more(timed(2.0), timed(2.2))
+    assert not wants_more(timed(2.0, *BASE), timed(3.0, *BASE))
+
+
+def test_only_what_passed_is_measured() -> None:
+    broken = [Attempt(Route.HEAD, F, "", "", "", "", "", None, 1.0, (Measure("blackout", 9.0, "s"),))]
+    assert compare.metrics("x", Route.HEAD, timed(2.0), broken) == []
+
+
+def test_several_values_of_one_attempt_count_as_one() -> None:
+    measures = tuple(Measure("get", value, "s") for value in (1.0, 5.0, 2.0))
+    one = [Attempt(Route.HEAD, P, "", "", "", "", "", None, 1.0, measures)]
+    assert compare.values(one) == {("get", "s"): [2.0]}
+
+
+def spoke(route: Route, *warnings: str) -> Attempt:
+    return Attempt(route, P, "", "", "", "", "", Path("/r"), 1.0, (), warnings)
+
+
+def test_messages_of_head_only() -> None:
+    found = compare.messages(
+        {
+            "x": [
+                spoke(Route.BASE, "clock is off by 3 us"),
+                spoke(Route.HEAD, "clock is off by 4 us", "box 3 is late", "box 4 is late"),
+            ],
+            "y": [spoke(Route.FORWARD, "box 5 is late"), spoke(Route.BASE)],
+        }
+    )
+    assert [(one.text, one.count, one.case, one.route) for one in found] == [
+        ("box 3 is late", 3, "x", Route.HEAD)
+    ]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Places for machines are shared by processes, and free again when their holder is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock, Timeout
+
+from harness.build.store import Store
+from harness.slots import host_memory, needed, place, places
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from harness.build.store import Store
+from harness.slots import place
+with place(Store(Path(sys.argv[1])), int(sys.argv[2])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "count"), [(2, 24000, 2), (64, 24000, 17), (4, 1500, 1), (1, 999_999, 1)]
+)
+def test_as_many_places_as_cores_and_memory_allow(cores: int, memory: int, count: int) -> None:
+    assert places(cores, memory) == count
+
+
+@pytest.mark.parametrize(
+    ("machine", "count", "memory", "taken"),
+    [(1024, 2, 24000, 1), (1024, 17, 24000, 1), (2048, 17, 24000, 2), (65536, 4, 24000, 4)],
+)
+def test_a_large_machine_takes_more_than_one(machine: int, count: int, memory: int, taken: int) -> None:
+    assert needed(machine, count, memory) == taken
+
+
+def free(store: Store) -> int:
+    """How many places nobody holds."""
+    count = 0
+    for number in range(places(os.cpu_count() or 1, host_memory())):
+        try:
+            FileLock(store.root / "lock" / f"place-{number}").acquire(timeout=0).lock.release()
+            count += 1
+        except Timeout:
+            pass
+    return count
+
+
+def test_a_place_is_held_while_the_context_lasts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with place(store, 512):
+        before = free(store)
+    assert free(store) == before + 1
+
+
+def test_a_killed_holder_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    everything = str(host_memory())
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path), everything], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        assert free(store) == 0
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with place(store, host_memory()):
+        assert free(store) == 0
