@@ -4,6 +4,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from harness import shard
@@ -103,6 +104,7 @@ def command(options: argparse.Namespace) -> int:
             NotRun(case.id, route, problem.partition("\n")[0]) for case in cases for route in routes(case)
         ]
         found = Gate(base.side, head.side, (), (), (), (*missing, *left_out), command=tuple(sys.argv))
+        found = replace(found, shard=(part.number, part.count))
         folder = options.out or session.choose_folder(store.root / "runs", session.key((base, head), []))
         return answer(session.keep(found, folder))
     now = Session(store, base, head, cases, Path(), options.jobs, options.repeat, limit)
@@ -128,5 +130,5 @@ def ordered(store: Store, now: Session, part: shard.Shard, files: tuple[str, ...
 
 def answer(found: Gate) -> int:
     """Print the answer; its exit code."""
-    print(terminal.render(found, colour=sys.stdout.isatty()))
+    sys.stdout.write(terminal.render(found, colour=sys.stdout.isatty()))
     return found.exit_code

@@ -318,5 +318,5 @@ def read(path: Path) -> Gate:
 def count_text(cells: Iterable[Cell]) -> str:
     """How many cells of each state: '1 regression, 7 same of 8 cells'."""
     states = [cell.state for cell in cells]
-    parts = [f"{states.count(state)} {state}" for state in State if state in states]
-    return f"{', '.join(parts)} of {len(states)} cells" if parts else "no cells"
+    parts = [f"{states.count(state)} {state}" for state in (*list(State)[1:], State.SAME) if state in states]
+    return f"{', '.join(parts)} of {len(states)} cell{'s' * (len(states) > 1)}" if parts else "no cells"

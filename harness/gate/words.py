@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the gate found, in words: what every form of its answer says, each line fit to be shown."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from harness.gate.cells import (
     Attempt,
@@ -75,13 +77,19 @@ def setting(gate: Gate) -> list[str]:
     """What was compared, a line each: name and value."""
     rows = [*side("base", gate.base), *side("head", gate.head)]
     if gate.cells:
-        runs = {id(one) for cell in gate.cells for one in (*cell.base, *cell.head)}
+        # The cells of a case have their runs on base in common.
+        runs = {
+            (cell.case, one.route, number)
+            for cell in gate.cells
+            for attempts in (cell.base, cell.head)
+            for number, one in enumerate(attempts)
+        }
         ran = f"{count(len(gate.cells), 'cell')}, {count(len(runs), 'run')} in {duration(gate.seconds)}"
         rows.append(("cells", f"{ran}; began {gate.started}" if gate.started else ran))
     if gate.shard != (1, 1):
         rows.append(("shard", f"{gate.shard[0]}/{gate.shard[1]}: these are not all cases"))
     if gate.command:
-        rows.append(("command", " ".join(gate.command)))
+        rows.append(("command", shlex.join((Path(gate.command[0]).name, *gate.command[1:]))))
     if gate.directory:
         rows.append(("runs", str(gate.directory)))
     return [f"{name:<9}{short(one_line(value), VALUE_MAX)}" for name, value in rows]
@@ -91,8 +99,7 @@ def side(name: str, one: Side) -> list[tuple[str, str]]:
     """A side: what it is, where it is from, how it was made."""
     commit = f"{one.commit[:HASH]} ({one.subject})" if one.subject else one.commit[:HASH]
     built = f"{one.release}, build id {one.build_id[:HASH]}" if one.release else ""
-    made = f"{one.made}, {duration(one.seconds)}" if one.made and one.seconds else one.made
-    said = (one.name, one.source if one.source != one.name else "", commit, built, made)
+    said = (one.name, one.source if one.source != one.name else "", commit, built, one.made)
     rows = [(name, "; ".join(text for text in said if text))]
     rows += [("", f"patch {n}/{len(one.patches)}: {what}") for n, what in enumerate(one.patches, 1)]
     return [*rows, ("", f"there is no such kernel: {one.problem}")] if one.problem else rows

@@ -30,7 +30,7 @@ BASE = Side(
     release="7.3.0",
     build_id="83ab61f0c2d4e5f60718293a4b5c6d7e8f901234",
     modules="5f0c2d4e",
-    made="from the store",
+    made="kernel taken from the store",
 )
 HEAD = replace(
     BASE,
@@ -39,7 +39,7 @@ HEAD = replace(
     subject="mm: memfd_luo: keep the seals",
     patches=("mm: memfd_luo: split the seal path", "mm: memfd_luo: keep the seals"),
     build_id="b1eaf9f06cdb5f60718293a4b5c6d7e8f9012345",
-    made="built from base",
+    made="kernel built in 14 s",
     seconds=14.2,
 )
 
@@ -209,7 +209,56 @@ NASTY_GATE = replace(
     command=("harness", NASTY),
     notes=(NASTY, "__init__ and *stars*"),
 )
+# What docs/gate.md shows.
+EXAMPLE = replace(
+    EVERYTHING,
+    cells=(
+        *(replace(SAME, case=f"memfd/case{n}[luo]") for n in range(21)),
+        replace(
+            REGRESSION,
+            case="memfd/seals[luo]",
+            source=Path("scenarios/memfd/seals.yaml"),
+            summary="each seal survives a live update",
+            carrier="luo",
+            head=tuple(
+                attempt(
+                    Route.FORWARD,
+                    Verdict.FAIL,
+                    finding="the seals of 'ram' changed",
+                    where="scenarios/memfd/seals.yaml:14:5",
+                    doing="step 9: verify: {fd: ram}",
+                    expected="SEAL, SHRINK, GROW",
+                    seen="SEAL, SHRINK",
+                    directory=RUNS / "memfd" / "seals[luo]" / "base -> head.1",
+                )
+                for _ in range(4)
+            ),
+            base=tuple(
+                attempt(Route.BASE, directory=RUNS / "memfd" / "seals[luo]" / f"base.{n}") for n in range(4)
+            ),
+        ),
+    ),
+    metrics=(replace(SLOWER, case="memfd/large_one_survives[luo,256M]"), STEADY),
+    messages=(
+        replace(
+            MESSAGE,
+            text="memfd_luo: unknown seals 0x8",
+            case="memfd/seals[luo]",
+            directory=RUNS / "memfd" / "seals[luo]" / "base -> head.1",
+        ),
+    ),
+    not_run=LEFT[:2],
+    notes=(),
+)
+# Short enough for a golden file that says everything.
+SMALL = replace(
+    EXAMPLE,
+    cells=(replace(EXAMPLE.cells[-1], base=EXAMPLE.cells[-1].base[:1], head=EXAMPLE.cells[-1].head[:1]),),
+    metrics=(SLOWER,),
+)
 EVERY = {
+    "example": EXAMPLE,
+    "small": SMALL,
     "everything": EVERYTHING,
     "good": GOOD,
     "no head": BROKEN_HEAD,

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shlex
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -12,33 +13,38 @@ import pytest
 from kcidb_io.schema import V5_0, V5_3  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
+from harness.cli import parse
 from harness.gate import b4, cells, kcidb, markdown, terminal, words
-from harness.gate.cells import Answer, Metric, NotRun, Route, State
+from harness.gate.cells import ANSWER_CODES, Answer, Metric, NotRun, Route, State
 from harness.gate.formats import FORMATS
 from harness.tests.gates import (
     BROKEN_HEAD,
     EVERY,
     EVERYTHING,
+    EXAMPLE,
     GOOD,
     LEFT,
     MESSAGE,
     NASTY_GATE,
     REGRESSION,
     SLOWER,
+    SMALL,
     attempt,
 )
 from harness.tests.outcomes import KERNEL_SAYS
 from harness.verdict import Verdict
 
 GOLDEN = Path(__file__).parent / "golden" / "gate"
+PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
 SUFFIXES = {"terminal": "txt", "markdown": "md", "junit": "xml", "json": "json", "kcidb": "kcidb", "b4": "b4"}
 PAGE_MAX = 1 << 20
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_everything_in_each_form(form: str) -> None:
-    text = FORMATS[form](EVERYTHING)
-    golden = GOLDEN / f"everything.{SUFFIXES[form]}"
+    # For people all that there can be; for programs not so long.
+    text = FORMATS[form](SMALL if form in {"json", "kcidb", "b4"} else EVERYTHING)
+    golden = GOLDEN / f"answer.{SUFFIXES[form]}"
     if os.environ.get("HARNESS_GOLDEN") == "write":
         golden.write_text(text)
     assert text == golden.read_text()
@@ -93,7 +99,7 @@ def sections(text: str) -> dict[str, str]:
 
 def test_a_reader_of_the_markdown_needs_no_other_file() -> None:
     text = markdown.render(EVERYTHING)
-    assert text.startswith("## REGRESSION: my-branch against v7.3\n\n1 same, 2 regression, ")
+    assert text.startswith("## REGRESSION: my-branch against v7.3\n\n2 regression, 1 fixed, ")
     found = sections(text)
     assert list(found) == [
         "What the reader has to know",
@@ -125,7 +131,7 @@ def test_a_reader_of_the_markdown_needs_no_other_file() -> None:
 
 
 def test_when_all_is_well_the_markdown_is_short() -> None:
-    assert markdown.render(GOOD).startswith("## NO REGRESSION: my-branch against v7.3\n\n1 same of 1 cells.")
+    assert markdown.render(GOOD).startswith("## NO REGRESSION: my-branch against v7.3\n\n1 same of 1 cell.")
     assert sections(markdown.render(GOOD)) == {}
 
 
@@ -255,3 +261,34 @@ def test_metrics_that_are_the_same_are_not_told() -> None:
     steady: Metric = next(one for one in EVERYTHING.metrics if one.name == "get")
     for form in ("terminal", "markdown"):
         assert words.metric(steady) not in FORMATS[form](EVERYTHING)
+
+
+def test_the_page_shows_an_answer_as_it_is() -> None:
+    text = f"````markdown\n{markdown.render(EXAMPLE)}````\n"
+    page = PAGE.read_text()
+    if os.environ.get("HARNESS_GOLDEN") == "write":
+        page = re.sub(r"````markdown\n.*?````\n", lambda _: text, page, flags=re.DOTALL)
+        PAGE.write_text(page)
+    assert text in page
+
+
+def test_the_page_has_every_state_answer_route_and_format() -> None:
+    page = PAGE.read_text()
+    table = [row for row in page.splitlines() if row.startswith("| ")]
+    rows = {row.split("|")[1].strip(): row for row in table}
+    assert {*State, *Answer, *FORMATS} <= set(rows)
+    for answer, code in ANSWER_CODES.items():
+        assert any(row.startswith(f"| {answer} | {code} |") for row in table)
+    for route in set(Route) - {Route.BASE}:
+        assert f"`{route}`" in page
+    assert words.metric(SLOWER) in page
+    assert kcidb.ORIGIN in rows["kcidb"]
+    assert b4.TOOL in rows["b4"]
+
+
+def test_every_command_of_the_page_is_understood() -> None:
+    lines = [line.strip() for line in PAGE.read_text().split("## What the Markdown")[0].splitlines()]
+    commands = [line for line in lines if line.startswith("harness ")]
+    assert {re.search(r"--format (\w+)|$", line)[1] for line in commands} == {*FORMATS, None} - {"terminal"}  # type: ignore[index]
+    for line in commands:
+        parse(shlex.split(re.split(" # | >", line)[0])[1:])

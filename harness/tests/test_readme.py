@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_readme_has_its_commands() -> None:
-    assert [command.split()[1] for command in EXAMPLES] == ["check", "run", "run", "shell"]
+    assert [command.split()[1] for command in EXAMPLES] == ["check", "run", "run", "shell", "gate"]
 
 
 @pytest.mark.parametrize("command", [c for c in EXAMPLES if "--tree" not in c])
