@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness import tap
-from harness.build.guest import PROGRAMS
+from harness.build.staging import PROGRAMS
 from harness.commandactions import Selftest
 from harness.result import Blame
 from harness.tap import Report, Status

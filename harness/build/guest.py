@@ -11,22 +11,20 @@ from pathlib import Path
 from types import MappingProxyType
 
 from harness import proc
-from harness.build.image import Extra, Image, listing, load_image, staged
+from harness.build.image import DESCRIPTION, Image, listing, load_image
 from harness.build.kernel import Kernel
 from harness.build.kmod import Modules
 from harness.build.selftests import Selftests
+from harness.build.sshkeys import obtain_keys
+from harness.build.staging import archive, stage_extra, stage_files, stage_selftests
 from harness.build.store import Store
 from harness.errors import HarnessError
 from harness.progress import stage
 
 ROOT = Path(__file__).parents[2]
-DESCRIPTION = ROOT / "guests" / "default.yaml"
 AGENT_SOURCE = ROOT / "guests" / "agent"
 FDBOX_HEADER = ROOT / "kmod" / "include" / "uapi" / "fdbox.h"
 MUSL_LIBRARY = Path("/usr/lib/x86_64-linux-musl/libc.a")
-# Where the programs of the kernels' own tests are in the guest, in a folder for each release.
-PROGRAMS = "/lib/selftests"
-KEY_INPUTS = {"type": "ed25519", "made by": "dropbearkey"}
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,6 @@ class Guest:
     key: str
 
 
-@dataclass(frozen=True)
-class _Keys:
-    client: Path
-    client_public: str
-    host: Path
-    host_public: str
-
-
 def obtain_guest(
     store: Store,
     kernels: Sequence[tuple[Kernel, Modules]],
@@ -64,7 +54,7 @@ def obtain_guest(
     Raises HarnessError when a program or library of the build host is missing, or a source does not build.
     """
     image = load_image(DESCRIPTION)
-    keys = _obtain_keys(store)
+    keys = obtain_keys(store)
     agent = obtain_agent(store)
     modules = _by_release(kernels)
     libraries = _libraries(f.host for f in image.files if f.libraries and f.host)
@@ -84,10 +74,10 @@ def obtain_guest(
     def make(folder: Path) -> None:
         with stage("guest image"), tempfile.TemporaryDirectory(dir=folder) as name:
             work = Path(name)
-            extra = _stage_extra(work, libraries, modules, image.load)
-            extra += _stage_selftests(work, selftests)
-            _stage_files(work, image, {"agent": agent / "agent", "host_key": keys.host}, keys.client_public)
-            _archive(work, listing(image, extra), archiver, folder / "initramfs.cpio")
+            extra = stage_extra(work, libraries, modules, image.load)
+            extra += stage_selftests(work, selftests)
+            stage_files(work, image, {"agent": agent / "agent", "host_key": keys.host}, keys.client_public)
+            archive(work, listing(image, extra), archiver, folder / "initramfs.cpio")
 
     entry = store.obtain("guest", DESCRIPTION.stem, inputs, make)
     return Guest(
@@ -130,34 +120,6 @@ def obtain_agent(store: Store) -> Path:
             shutil.copy(Path(work) / "agent", folder / "agent")
 
     return store.obtain("agent", "agent", inputs, make)
-
-
-def _obtain_keys(store: Store) -> _Keys:
-    """Key pairs of client and guest, made once per store."""
-
-    def make(folder: Path) -> None:
-        for name in ("client", "host"):
-            proc.run(["dropbearkey", "-t", "ed25519", "-f", folder / name])
-            (folder / f"{name}.pub").write_text(_public_key(folder / name) + "\n")
-        # paramiko reads OpenSSH's format, not dropbear's.
-        proc.run(["dropbearconvert", "dropbear", "openssh", folder / "client", folder / "client.openssh"])
-        (folder / "client.openssh").chmod(0o600)
-
-    entry = store.obtain("ssh-keys", "ed25519", KEY_INPUTS, make)
-    return _Keys(
-        client=entry / "client.openssh",
-        client_public=(entry / "client.pub").read_text().strip(),
-        host=entry / "host",
-        host_public=(entry / "host.pub").read_text().strip(),
-    )
-
-
-def _public_key(key: Path) -> str:
-    """The public half without its comment, which names the build host."""
-    for line in proc.run(["dropbearkey", "-y", "-f", key]).splitlines():
-        if line.startswith("ssh-ed25519 "):
-            return " ".join(line.split()[:2])
-    raise HarnessError(f"dropbearkey shows no public key for {key}")
 
 
 def _by_release(kernels: Sequence[tuple[Kernel, Modules]]) -> dict[str, Modules]:
@@ -219,57 +181,3 @@ def _digest(paths: Iterable[Path]) -> str:
             raise HarnessError(f"{path}: {error.strerror}") from error
         whole.update(f"{path.name} {len(content)}\n".encode() + content)
     return whole.hexdigest()
-
-
-def _stage_extra(
-    work: Path, libraries: Sequence[str], modules: Mapping[str, Modules], load: Sequence[str]
-) -> list[Extra]:
-    """Put libraries and modules into the folder that gen_init_cpio runs in; return what they become."""
-    extra: list[Extra] = []
-    for library in libraries:
-        (work / staged(library)).symlink_to(library)
-        extra.append(Extra(path=library, mode="755"))
-    for release, found in modules.items():
-        folder = f"/lib/modules/{release}"
-        for file in found.files:
-            extra.append(Extra(path=f"{folder}/{file.name}"))
-            (work / staged(extra[-1].path)).symlink_to((found.directory / file).absolute())
-        extra.append(Extra(path=f"{folder}/modules.load"))
-        names = [name for name in load if name in found.names]
-        (work / staged(extra[-1].path)).write_text(" ".join(names) + "\n")
-    return extra
-
-
-def _stage_selftests(work: Path, selftests: Mapping[str, Selftests]) -> list[Extra]:
-    """Put the kernels' own tests there: modules beside ours, programs in a folder of each release."""
-    extra: list[Extra] = []
-    for release, found in selftests.items():
-        placed = [(f"/lib/modules/{release}", file, "644") for file in found.modules]
-        placed += [(f"{PROGRAMS}/{release}", file, "755") for file in found.programs]
-        for folder, file, mode in placed:
-            extra.append(Extra(f"{folder}/{file.name}", mode))
-            (work / staged(extra[-1].path)).symlink_to(file.absolute())
-    return extra
-
-
-def _stage_files(work: Path, image: Image, built: Mapping[str, Path], client_public: str) -> None:
-    for file in image.files:
-        target = work / staged(file.path)
-        if file.text is not None:
-            target.write_text(file.text)
-        elif file.built == "authorized_keys":
-            target.write_text(client_public + "\n")
-        elif file.built is not None:
-            target.symlink_to(built[file.built])
-        elif file.source is not None:
-            target.symlink_to(DESCRIPTION.parent / file.source)
-        else:
-            target.symlink_to(str(file.host))
-
-
-def _archive(work: Path, entries: str, archiver: Path, target: Path) -> None:
-    """Make the archive by the kernel's own tool: no root needed. Times are 0: same in, same out."""
-    program = work / "gen_init_cpio"
-    proc.run(["gcc", "-O2", "-o", program, archiver])
-    (work / "list").write_text(entries)
-    proc.run([program, "-t", "0", "-o", target, "list"], cwd=work)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from harness.errors import HarnessError
 
+DESCRIPTION = Path(__file__).parents[2] / "guests" / "default.yaml"
 # gen_init_cpio separates the fields of its list by spaces and knows no quotes.
 ImagePath = Annotated[str, Field(pattern=r"^/[\w./+\[-]+$")]
 Mode = Annotated[str, Field(pattern=r"^[0-7]{3,4}$")]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.build.guest import DESCRIPTION
-from harness.build.image import Extra, listing, load_image, staged
+from harness.build.image import DESCRIPTION, Extra, listing, load_image, staged
 from harness.errors import HarnessError
 
 SMALL = """\

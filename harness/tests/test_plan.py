@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.boxactions import CreateBox
-from harness.build.guest import DESCRIPTION
-from harness.build.image import load_image
+from harness.build.image import DESCRIPTION, load_image
 from harness.fdactions import Change, Open
 from harness.kernelactions import Kexec
 from harness.kinds import DEFAULT_MODULES, Carrier
