@@ -19,6 +19,8 @@ from harness.kinds import Carrier
 from harness.plan import MachineSpec, Plan, large_enough
 from harness.scenario import Requires
 from harness.vm.accel import Accel, choose
+from harness.vm.renewal import obtain_program
+from harness.vm.snapshot import Snapshots
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Artifacts:
     tree: Path | None = None
     # The kernels' own tests, by release, if the guest image has them.
     selftests: Mapping[str, Selftests] = field(default_factory=dict)
+    # Where machines are saved that are booted and ready; None: every case boots its own.
+    snapshots: Snapshots | None = None
 
     def programs(self, kernel: str | None) -> tuple[str, ...]:
         """Names of the programs of a kernel's own tests."""
@@ -96,7 +100,9 @@ def obtain_for(
         name: built[name].names + (tests[kernel.release].module_names if tests else ())
         for name, kernel in kernels.items()
     }
-    return Artifacts(kernels, names, guest, choose(store, kernels[first], guest), selftests=tests)
+    snapshots = Snapshots(store, obtain_program(store))
+    accel = choose(store, kernels[first], guest)
+    return Artifacts(kernels, names, guest, accel, selftests=tests, snapshots=snapshots)
 
 
 def bare_plan(kernel: str | None) -> Plan:

@@ -107,6 +107,8 @@ class Plan:
     xfail: tuple[Xfail, ...] = ()
     # Why the kernel does not give back all memory at the end, where that is meant.
     keeps: str | None = None
+    # Why the machine is booted and never comes from a snapshot, where that is meant.
+    cold: str | None = None
 
     def jump_of(self, step: int) -> Jump:
         """How the kernel that this step loads is started."""
@@ -195,6 +197,7 @@ def plan(
         steps=steps,
         dmesg=scenario.dmesg,
         keeps=scenario.keeps,
+        cold=scenario.cold,
         xfail=tuple(bug for bug in scenario.xfail if case.carrier in (bug.carriers or Carrier)),
     )
 

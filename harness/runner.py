@@ -33,8 +33,8 @@ from harness.timeline import marks, updates
 from harness.vm.agent import AgentErrnoError
 from harness.vm.loss import HOST_LOSSES, Limits, MachineLostError
 from harness.vm.machine import Machine
-from harness.vm.power import power_on
 from harness.vm.qemu import Hardware
+from harness.vm.start import Login, started
 from harness.wording import step_title
 from harness.world import World, settle
 
@@ -174,8 +174,10 @@ def _run(
     plan = with_parameters(plan, artifacts.accel.parameters)
     slowest = max(artifacts.kernels[name].slowness for name in (plan.kernel, *plan.next_kernels))
     limits = Limits().scaled(artifacts.accel.slowness * slowest)
-    key = artifacts.guest.ssh_key
-    with power_on(hardware(plan, artifacts), out, evidence.events, limits, key) as machine:
+    guest = artifacts.guest
+    login = Login(guest.ssh_key, guest.host_key)
+    snapshots = None if plan.cold else artifacts.snapshots
+    with started(hardware(plan, artifacts), out, evidence.events, limits, login, snapshots) as machine:
         try:
             _play(plan, artifacts, machine, out, evidence, at_end)
         except MachineLostError as error:
@@ -268,6 +270,7 @@ def absent(plan: Plan, artifacts: Artifacts, evidence: Evidence) -> None:
 
 def lost(error: MachineLostError, machine: Machine, evidence: Evidence) -> None:
     """The finding for a lost machine: the kernel's, unless the host did it or the kernel never came up."""
+    evidence.events.emit("lost", loss=error.loss, text=f"{error}")
     ours = error.loss in HOST_LOSSES
     what = "the machine was lost" if error.booted or ours else "the kernel does not boot"
     evidence.find(

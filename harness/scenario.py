@@ -226,6 +226,13 @@ class Header(Strictly):
         Text | None,
         Field(description="Why the kernel does not give back all memory at the end, where that is meant."),
     ] = None
+    cold: Annotated[
+        Text | None,
+        Field(
+            description="Why the machine has to be booted for this case, and cannot start from the snapshot "
+            "of one that was."
+        ),
+    ] = None
     dmesg: Annotated[
         tuple[Allowed, ...], Field(description="Kernel messages that are expected, each with the reason.")
     ] = ()

@@ -9,6 +9,8 @@ Entry = Mapping[str, object]
 # Events that are moments of their own, by the name that they have in the timeline.
 MOMENTS = {
     "power-on": "power-on",
+    "resumed": "started from a snapshot",
+    "saved": "snapshot saved",
     "loaded": "next kernel loaded",
     "jump": "jump ordered",
     "old kernel gone": "old kernel ends",

@@ -62,15 +62,46 @@ class Store:
         Raises HarnessError when the disk is full or the store cannot be written, and what make raises.
         """
         entry = self.entry(kind, name, inputs)
-        if entry.is_dir():
-            with contextlib.suppress(OSError):
-                os.utime(entry)  # used now: `harness clean` goes by it
+        if self.find(kind, name, inputs):
             return entry
         with self.lock(f"{kind}-{entry.name}"):
             if not entry.is_dir():
                 with self._explained():
                     self._make(entry, inputs, make)
         return entry
+
+    def find(self, kind: str, name: str, inputs: Mapping[str, str]) -> Path | None:
+        """The entry for these inputs, if it exists."""
+        entry = self.entry(kind, name, inputs)
+        try:
+            os.utime(entry)  # used now: `harness clean` goes by it
+        except OSError:
+            return entry if entry.is_dir() else None
+        return entry
+
+    def offer(self, kind: str, name: str, inputs: Mapping[str, str], make: Callable[[Path], None]) -> bool:
+        """Make an entry unless it exists or somebody is just making it; whether it was made.
+
+        Raises what obtain() raises.
+        """
+        entry = self.entry(kind, name, inputs)
+        with self._explained():
+            (self.root / "lock").mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / "lock" / f"{kind}-{entry.name}")
+            with contextlib.suppress(Timeout), lock.acquire(timeout=0):
+                if not entry.is_dir():
+                    self._make(entry, inputs, make)
+                    return True
+        return False
+
+    def keep_newest(self, kind: str, count: int) -> None:
+        """Remove all entries of a kind but those that were used last."""
+        entries = []
+        for entry in (self.root / kind).iterdir():
+            with contextlib.suppress(FileNotFoundError):  # somebody else is faster
+                entries.append((entry.stat().st_mtime, entry))
+        for used, entry in sorted(entries, reverse=True)[count:]:
+            self.discard(entry, f"{kind}-{entry.name}", used)
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -101,7 +132,7 @@ class Store:
                 os.utime(area)
                 yield area
 
-    def discard(self, path: Path, lock: str, used: float) -> bool:
+    def discard(self, path: Path, lock: str, used: float | None = None) -> bool:
         """Remove an entry or a work area; False when somebody holds its lock, or has used it since that time.
 
         It goes at once, by a rename: an interrupted removal leaves what an interrupted build leaves.
@@ -110,7 +141,7 @@ class Store:
         (self.root / "tmp").mkdir(exist_ok=True)
         try:
             with FileLock(self.root / "lock" / lock).acquire(timeout=0):
-                if path.stat().st_mtime > used:
+                if used is not None and path.stat().st_mtime > used:
                     return False
                 draft = self.root / "tmp" / f"{lock}~{os.getpid()}~{time.time():.0f}"
                 path.rename(draft)

@@ -25,12 +25,29 @@ class _LeavingError(Exception):
 class Machine(Talking):
     """A running machine; made by power_on()."""
 
+    # The agent's hello of a machine that went on from a snapshot.
+    hello: dict[str, Any] | None = None
+
     def boot(self, key: Path, host_key: str) -> dict[str, Any]:
-        """Start the stopped machine, wait until it is ready and return the agent's hello."""
+        """Start the stopped machine, wait until it is ready and return the agent's hello.
+
+        A machine from a snapshot is ready.
+        """
+        if self.hello is not None:
+            return self.hello
         self._login = (self._ssh_port(), key, host_key)
         self.monitor.execute("cont")
         self._events.emit("power-on", generation=0)
-        return self.arrive(0)
+        self.await_ready(0)
+        return self.greet(0, self.at_ready())
+
+    def resume(self, key: Path, host_key: str, news: str) -> dict[str, Any]:
+        """Let a machine go on that was saved when it was ready; the agent's hello. news: see connect()."""
+        self._login = (self._ssh_port(), key, host_key)
+        self.console.poll()
+        self.monitor.execute("cont")
+        self._events.emit("resumed", generation=0)
+        return self.greet(0, news)
 
     def jump(self, at_once: int = 1, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
         """Order the loaded kexec and wait for the next kernel; returns its agent's hello.
@@ -86,6 +103,11 @@ class Machine(Talking):
 
     def arrive(self, generation: int) -> dict[str, Any]:
         """Wait until a kernel that has begun to boot is ready; returns its agent's hello."""
+        self.await_ready(generation)
+        return self.greet(generation)
+
+    def await_ready(self, generation: int) -> None:
+        """Wait until a kernel that has begun to boot says that its user space is ready."""
         self.generation = generation
         limit = Deadline(self.limits.boot)
         for marker, event in ((INIT, "init"), (MODULES, "modules"), (READY, "ready")):
@@ -93,7 +115,10 @@ class Machine(Talking):
                 text = f"not ready {limit.seconds:.0f} s after its start: '{marker}' is not on the console"
                 raise self.lost(Loss.HANG, text, f"'{marker}' on the console")
             self._events.emit(event, generation=generation)
-        hello = self.connect()
+
+    def greet(self, generation: int, news: str = "") -> dict[str, Any]:
+        """Connect to the agent of a kernel that is ready; its hello. news: see connect()."""
+        hello = self.connect(news)
         self._events.emit("agent", generation=generation)
         self.booted = True
         return hello

@@ -2,6 +2,7 @@
 """QEMU's command line, as a pure function of what the machine is made of."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +31,18 @@ class Hardware:
     nodes: int = 1
 
 
-def argv(hardware: Hardware, console: str, monitor: str) -> list[str]:
+def argv(hardware: Hardware, console: str, monitor: str, memory: Sequence[str] = ()) -> list[str]:
     """The command line; console and monitor are chardev back ends ("file,path=...", "socket,fd=3,...").
 
+    memory: the back end of each node's ("memory-backend-file,..."), for a machine that is to be saved or was.
     A reset ends QEMU (-no-reboot), unless it was ordered (vm/outage.py): a firmware boot must never pass for
     the next kernel. The machine starts stopped (-S), so that QMP listens before the first instruction runs.
     """
     machine = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     # Without an HPET, whose interrupts are dear under TCG, the TSC is calibrated by the PM timer.
-    machine += ["-machine", "q35,hpet=off", "-accel", hardware.accel, "-cpu", hardware.cpu]
-    machine += ["-smp", smp(hardware), "-m", f"{hardware.memory}M", *numa(hardware)]
+    q35 = "q35,hpet=off,memory-backend=node0" if memory and hardware.nodes == 1 else "q35,hpet=off"
+    machine += ["-machine", q35, "-accel", hardware.accel, "-cpu", hardware.cpu]
+    machine += ["-smp", smp(hardware), "-m", f"{hardware.memory}M", *ram(hardware, memory)]
     boot = ["-kernel", str(hardware.kernel), "-initrd", str(hardware.initramfs), "-append", hardware.cmdline]
     # A chardev file, never a socket: one that nobody drains blocks QEMU after about 280 bytes.
     ports = ["-chardev", f"{console},id=console", "-serial", "chardev:console"]
@@ -61,16 +64,23 @@ def smp(hardware: Hardware) -> str:
     return f"{hardware.cpus},sockets={hardware.cpus}" if hardware.nodes > 1 else str(hardware.cpus)
 
 
-def numa(hardware: Hardware) -> list[str]:
-    """The options for more than one NUMA node; memory is shared out in sections of Linux (128 MiB)."""
-    count = hardware.nodes if hardware.nodes > 1 else 0
-    share = hardware.memory // max(count, 1) // SECTION * SECTION
+def shares(hardware: Hardware) -> list[int]:
+    """The MiB of each node, in sections of Linux (128 MiB), the last one has the rest."""
+    share = hardware.memory // hardware.nodes // SECTION * SECTION
+    return [share] * (hardware.nodes - 1) + [hardware.memory - share * (hardware.nodes - 1)]
+
+
+def ram(hardware: Hardware, memory: Sequence[str]) -> list[str]:
+    """The options for memory that is not just QEMU's own, and for more than one NUMA node."""
+    if hardware.nodes == 1 and not memory:
+        return []
     words = []
-    for node in range(count):
-        size = share if node < count - 1 else hardware.memory - share * (count - 1)
-        cpus = "".join(f",cpus={cpu}" for cpu in range(node, hardware.cpus, count))
-        words += ["-object", f"memory-backend-ram,id=node{node},size={size}M"]
-        words += ["-numa", f"node,nodeid={node},memdev=node{node}{cpus}"]
+    for node, size in enumerate(shares(hardware)):
+        back_end = memory[node] if memory else "memory-backend-ram"
+        words += ["-object", f"{back_end},id=node{node},size={size}M"]
+        if hardware.nodes > 1:
+            cpus = "".join(f",cpus={cpu}" for cpu in range(node, hardware.cpus, hardware.nodes))
+            words += ["-numa", f"node,nodeid={node},memdev=node{node}{cpus}"]
     return words
 
 

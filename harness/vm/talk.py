@@ -56,14 +56,17 @@ class Talking(Watched):
         self._processes: dict[str | None, Process] = {}
         self._started = 0
         self._login: tuple[int, Path, str] | None = None
+        # Called when the first kernel is ready; what it returns is the news for connect().
+        self.at_ready: Callable[[], str] = lambda: ""
 
-    def connect(self) -> dict[str, Any]:
-        """Log in and greet the agent of the running generation."""
+    def connect(self, news: str = "") -> dict[str, Any]:
+        """Log in and greet the agent of the running generation. news: a command that has to succeed first."""
         if self._login is None:
             raise HarnessError("the machine was never started")
         try:
             self._shell = dial_until(Deadline(self.limits.ssh), self.watch, *self._login)
-            self._processes = {None: Process(Agent(self._shell.channel(CONNECT)), "/run", 0)}
+            command = f"{news} && exec {CONNECT}" if news else CONNECT
+            self._processes = {None: Process(Agent(self._shell.channel(command)), "/run", 0)}
         except ShellError as error:
             text = f"the guest is ready but cannot be reached: {error}"
             raise self.lost(Loss.SSH, text, "an SSH login") from error

@@ -78,7 +78,6 @@ class Watched:
 
     def lost(self, loss: Loss, text: str, expected: str) -> MachineLostError:
         """The error for a machine that is lost now."""
-        self._events.emit("lost", loss=loss, text=text)
         return MachineLostError(
             loss, max(self.generation, self.console.generation), self.booted, text, expected
         )

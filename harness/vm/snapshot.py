@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Machines that were saved when they were booted and ready, in the store: a case starts from one at once.
+
+An entry holds the memory, a sparse file for each NUMA node, which the next machine maps (what it writes is
+its own); the state of the devices, as QEMU migrates it; what the kernel had said on the console; and a list
+of these parts. What QEMU is told of files, sockets and fds differs from case to case, and does not migrate.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import klog
+from harness.build.store import Store
+from harness.deadline import Deadline
+from harness.errors import HarnessError
+from harness.vm.machine import Machine
+from harness.vm.monitor import Monitor
+from harness.vm.qemu import QEMU, Hardware, argv, escape, shares
+
+KIND = "snapshot"
+NAME = "ready"
+# Goes into every key: to be raised when the way machines are saved changes.
+FORMAT = "1"
+PARTS = "parts.json"
+STATE = "state"
+CONSOLE = "console.log"
+# So many are kept; one has some 60 MiB, more with KASAN. All scenarios on one kernel need about 20.
+KEPT = 60
+# Saving and loading take a tenth of a second; these end a hang.
+SECONDS = 60.0
+CHUNK = 1 << 20
+# The memory that guests share with files is left where it is.
+CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
+
+
+class SnapshotError(HarnessError):
+    """A machine cannot be saved, or not be started from what was saved."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A saved machine: a folder of the store."""
+
+    folder: Path
+
+    @property
+    def console(self) -> Path:
+        """What the kernel had said when it was saved."""
+        return self.folder / CONSOLE
+
+    def back_ends(self) -> tuple[str, ...]:
+        """QEMU's back ends for the memory of each node: private, so that nothing is written to the files."""
+        nodes = sorted(self.folder.glob("memory.*"))
+        return tuple(f"memory-backend-file,mem-path={escape(path)},share=off" for path in nodes)
+
+    def check(self) -> None:
+        """See that every part is as it was written. Raises SnapshotError when one is not.
+
+        A file that nobody has touched since is not read: its inode says so.
+        """
+        try:
+            parts = json.loads((self.folder / PARTS).read_text())
+            changed = [name for name, was in parts.items() if was != part(self.folder / name, was)]
+        except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+            raise SnapshotError(f"{self.folder} cannot be read: {error!r}") from error
+        if changed or STATE not in parts:
+            raise SnapshotError(f"{self.folder} is damaged: {', '.join(changed) or STATE}")
+
+    def load(self, monitor: Monitor) -> None:
+        """Bring the saved devices into a QEMU that waits for them. Raises HarnessError when it cannot."""
+        monitor.execute("migrate-set-capabilities", {"capabilities": CAPABILITIES})
+        monitor.execute("migrate-incoming", {"uri": f"exec:cat {shlex.quote(str(self.folder / STATE))}"})
+
+        def loaded() -> bool:
+            return bool(monitor.execute("query-status")["status"] != "inmigrate")
+
+        if not Deadline(SECONDS).wait(loaded, lambda: None):
+            raise SnapshotError(f"{self.folder}: QEMU has not loaded it in {SECONDS:.0f} s")
+
+
+def part(path: Path, was: dict[str, object] | None = None) -> dict[str, object]:
+    """What tells whether a part is as it was written: its inode, or if that is another one, its contents."""
+    status = path.stat()
+    inode = [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    if was and was["inode"] == inode:
+        return was
+    return {"sha256": digest(path), "inode": was["inode"] if was else inode}
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a sparse file: its length, and its data with their places."""
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        whole.update(f"{os.fstat(file.fileno()).st_size}".encode())
+        for offset, length in extents(file.fileno()):
+            whole.update(f" {offset} {length} ".encode())
+            for data in chunks(file.fileno(), offset, length):
+                whole.update(data)
+    return whole.hexdigest()
+
+
+def extents(fd: int) -> Iterator[tuple[int, int]]:
+    """Offset and length of each run of data in a sparse file."""
+    end, size = 0, os.fstat(fd).st_size
+    while end < size:
+        try:
+            start = os.lseek(fd, end, os.SEEK_DATA)
+        except OSError:  # nothing but a hole is left
+            return
+        end = os.lseek(fd, start, os.SEEK_HOLE)
+        yield start, end - start
+
+
+def chunks(fd: int, offset: int, length: int) -> Iterator[bytes]:
+    """The data of a run, piece by piece."""
+    for start in range(offset, offset + length, CHUNK):
+        yield os.pread(fd, min(CHUNK, offset + length - start), start)
+
+
+def copy(source: int, target: Path) -> None:
+    """Copy a sparse file: holes stay holes."""
+    with target.open("wb") as file:
+        file.truncate(os.fstat(source).st_size)
+        for offset, length in extents(source):
+            at = offset
+            for data in chunks(source, offset, length):
+                os.pwrite(file.fileno(), data, at)
+                at += len(data)
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The machines that were saved in a store."""
+
+    store: Store
+    # harness/vm/renew.c, for machines that go on.
+    renew: bytes
+
+    def find(self, hardware: Hardware) -> Snapshot | None:
+        """A machine like this one, saved earlier. Raises SnapshotError if it cannot be used; it is gone then."""
+        entry = self.store.find(KIND, NAME, inputs(hardware))
+        if entry is None:
+            return None
+        snapshot = Snapshot(entry)
+        try:
+            snapshot.check()
+        except SnapshotError:
+            self.discard(snapshot)
+            raise
+        return snapshot
+
+    def save(self, machine: Machine, hardware: Hardware, memory: Sequence[int]) -> bool:
+        """Save a machine that is ready, and let it go on; whether it was: another case may have done so.
+
+        memory: the files that are its memory. Raises HarnessError when it cannot be saved.
+        """
+        reports = klog.scan(machine.console.text(0))
+        if reports:
+            raise SnapshotError(f"a machine with a report in its log is not saved: {reports[0].title}")
+
+        def make(folder: Path) -> None:
+            machine.monitor.execute("stop")
+            try:
+                fill(folder, machine, memory)
+            finally:
+                machine.monitor.execute("cont")
+
+        if not self.store.offer(KIND, NAME, inputs(hardware), make):
+            return False
+        self.store.keep_newest(KIND, KEPT)
+        return True
+
+    def discard(self, snapshot: Snapshot) -> None:
+        """Remove one that is of no use."""
+        self.store.discard(snapshot.folder, f"{KIND}-{snapshot.folder.name}")
+
+
+def fill(folder: Path, machine: Machine, memory: Sequence[int]) -> None:
+    """Write the parts of a snapshot of a machine that stands still."""
+    state = folder / STATE
+    machine.monitor.execute("migrate-set-capabilities", {"capabilities": CAPABILITIES})
+    machine.monitor.execute("migrate", {"uri": f"exec:cat >{shlex.quote(str(state))}"})
+
+    def ended() -> bool:
+        return machine.monitor.execute("query-migrate").get("status") in {"completed", "failed"}
+
+    Deadline(SECONDS).wait(ended, machine.watch)
+    status = machine.monitor.execute("query-migrate")
+    if status.get("status") != "completed":
+        raise SnapshotError(
+            f"QEMU cannot save the machine: {status.get('error-desc') or status.get('status')}"
+        )
+    for node, fd in enumerate(memory):
+        copy(fd, folder / f"memory.{node}")
+    # Nothing runs any more: this is all that the kernel has said.
+    shutil.copyfile(machine.console.path, folder / CONSOLE)
+    parts = {path.name: part(path) for path in sorted(folder.iterdir())}
+    (folder / PARTS).write_text(json.dumps(parts, indent=1) + "\n")
+
+
+def inputs(hardware: Hardware) -> dict[str, str]:
+    """Everything that a saved machine depends on."""
+    files = [hardware.kernel, hardware.initramfs, *hardware.disks]
+    program = Path(shutil.which(QEMU) or QEMU).resolve()
+    return {
+        "format": FORMAT,
+        "qemu": identity(program),
+        "arguments": shlex.join(argv(hardware, "null", "null", share_nothing(hardware))),
+        "files": "\n".join(map(identity, files)),
+    }
+
+
+def share_nothing(hardware: Hardware) -> tuple[str, ...]:
+    """Back ends for the memory of each node, in the place of those of a case."""
+    return tuple("memory-backend-file" for _ in shares(hardware))
+
+
+def identity(path: Path) -> str:
+    """What tells one build of a file from another."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise SnapshotError(f"{path}: {error.strerror}") from error
+    return f"{path} {status.st_size} bytes of {status.st_mtime_ns}"
+
+
+def new_memory(hardware: Hardware) -> list[int]:
+    """Memory for each node of a machine that may be saved: files without a name. The caller closes them."""
+    made = []
+    for node, size in enumerate(shares(hardware)):
+        made.append(os.memfd_create(f"memory.{node}"))
+        os.ftruncate(made[-1], size << 20)
+    return made
+
+
+def shared(memory: Sequence[int]) -> tuple[str, ...]:
+    """QEMU's back ends for memory that is ours too."""
+    return tuple(f"memory-backend-file,mem-path=/proc/self/fd/{fd},share=on" for fd in memory)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a case gets its machine: from a snapshot if there is one, or else by a cold boot that leaves one.
+
+Whatever is wrong with a snapshot, the machine boots, and the case's log has a line that says why.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.events import Events
+from harness.progress import say
+from harness.vm import renewal, snapshot
+from harness.vm.loss import Limits, MachineLostError
+from harness.vm.machine import Machine
+from harness.vm.power import power_on, said
+from harness.vm.qemu import Hardware
+from harness.vm.snapshot import Snapshot, Snapshots
+
+# What a QEMU leaves in the folder of a run, and what the next one must not find there.
+LEFT = ("console.log", "qmp.log", "qemu.err")
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to get into the guest: our key, and the key by which it is known."""
+
+    key: Path
+    host_key: str
+
+
+@contextlib.contextmanager
+def started(
+    hardware: Hardware,
+    out: Path,
+    events: Events,
+    limits: Limits,
+    login: Login,
+    snapshots: Snapshots | None,
+) -> Iterator[Machine]:
+    """A machine that boot() makes ready, or that is ready already: it has a hello then.
+
+    snapshots: where there may be one, and where one is left; None: a cold boot, and nothing is left.
+    """
+    with contextlib.ExitStack() as stack:
+        machine = None
+        if snapshots is not None:
+            machine = _restored(stack, hardware, out, events, limits, login, snapshots)
+        if machine is None and snapshots is not None:
+            machine = _saving(stack, hardware, out, events, limits, login, snapshots)
+        if machine is None:
+            machine = stack.enter_context(power_on(hardware, out, events, limits, login.key))
+        yield machine
+
+
+def _restored(
+    stack: contextlib.ExitStack,
+    hardware: Hardware,
+    out: Path,
+    events: Events,
+    limits: Limits,
+    login: Login,
+    snapshots: Snapshots,
+) -> Machine | None:
+    """A machine that goes on from a snapshot; None if there is none that can be used."""
+    found: Snapshot | None = None
+    try:
+        found = snapshots.find(hardware)
+        if found is None:
+            return None
+        shutil.copyfile(found.console, out / LEFT[0])
+        with contextlib.ExitStack() as trial:
+            options = ("-incoming", "defer")
+            memory = found.back_ends()
+            machine = trial.enter_context(
+                power_on(hardware, out, events, limits, login.key, memory, options=options)
+            )
+            found.load(machine.monitor)
+            machine.hello = machine.resume(login.key, login.host_key, renewal.command(snapshots.renew))
+            stack.push(trial.pop_all())
+    except (HarnessError, MachineLostError, OSError) as error:
+        words = said(out / "qemu.err") if (out / "qemu.err").exists() else ""
+        _tell(events, "snapshot not used", f"{error}" + (f" ({words})" if words else ""))
+        if found is not None:
+            snapshots.discard(found)
+        for name in LEFT:
+            (out / name).unlink(missing_ok=True)
+        return None
+    return machine
+
+
+def _saving(
+    stack: contextlib.ExitStack,
+    hardware: Hardware,
+    out: Path,
+    events: Events,
+    limits: Limits,
+    login: Login,
+    snapshots: Snapshots,
+) -> Machine:
+    """A machine, switched on, that is saved as soon as it is ready."""
+    memory = snapshot.new_memory(hardware)
+    for fd in memory:
+        stack.callback(os.close, fd)
+    machine = stack.enter_context(
+        power_on(hardware, out, events, limits, login.key, snapshot.shared(memory), memory)
+    )
+
+    def save() -> str:
+        try:
+            if snapshots.save(machine, hardware, memory):
+                events.emit("saved", generation=0)
+        except (HarnessError, OSError) as error:
+            _tell(events, "snapshot not saved", f"{error}")
+        # It stood still, and whoever starts from the snapshot has its random numbers.
+        return renewal.command(snapshots.renew)
+
+    machine.at_ready = save
+    return machine
+
+
+def _tell(events: Events, event: str, why: str) -> None:
+    """A line in the case's log, and one for the user."""
+    events.emit(event, why=why)
+    say(f"{event}: {why}")
