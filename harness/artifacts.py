@@ -61,13 +61,17 @@ class Artifacts:
         return about | ({"tree": str(self.tree)} if self.tree else {})
 
 
-def obtain(plan: Plan, store: Store, tree: Path | None = None) -> Artifacts:
-    """Everything that a plan needs; builds what is missing. tree: stands in for the kernel without a name."""
+def obtain(plan: Plan, store: Store, tree: Path | None = None, cold: bool = False) -> Artifacts:
+    """Everything that a plan needs; builds what is missing.
+
+    tree: stands in for the kernel without a name; cold: every machine is booted.
+    """
     names = dict.fromkeys((plan.kernel, *plan.next_kernels))
     if tree and None not in names:
         raise UsageError(f"{plan.case} names its kernels, so {tree} would not be tested")
     kernels = {name: obtain_kernel(store, name, tree if name is None else None) for name in names}
-    return replace(obtain_for(store, kernels, plan.kernel, needs_selftests(plan)), tree=tree)
+    made = replace(obtain_for(store, kernels, plan.kernel, needs_selftests(plan)), tree=tree)
+    return replace(made, snapshots=None) if cold else made
 
 
 def needs_selftests(plan: Plan) -> bool:

@@ -58,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--kernel", metavar="NAME", help="a kernel of kernel/kernels.yaml, instead of the default"
     )
+    group.addoption("--cold", action="store_true", help="boot every machine; no snapshots")
     group.addoption("--tree", type=Path, metavar="DIR", help="a kernel source tree; it is not changed")
     group.addoption(
         "--runs", type=Path, metavar="DIR", help="folder for the run directories (default: in the store)"
@@ -219,7 +220,7 @@ class CaseItem(pytest.Item):
             finding = Finding(Oracle.REQUIREMENT, Blame.NOBODY, 0, None, *words)
         else:
             try:
-                made = artifacts.obtain(self.plan, default_store(), tree)
+                made = artifacts.obtain(self.plan, default_store(), tree, self.config.getoption("--cold"))
                 return run(self.plan, made, journal.folder / self.case.id, journal=journal)
             except HarnessError as error:
                 finding = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")

@@ -214,7 +214,8 @@ def _play(
         raise HarnessError(f"module {module} did not load: {' / '.join(said) or 'init never tried'}")
     now = checks.who(machine, hello)
     build_id = artifacts.kernels[plan.kernel].build_id
-    text = f"cold boot of {now.release}, build id {now.build_id[:12]} as built"
+    how = "cold boot" if machine.hello is None else "snapshot of a cold boot"
+    text = f"{how} of {now.release}, build id {now.build_id[:12]} as built"
     checks.identify(identity.check_cold(now, build_id), text, evidence)
     outside = checks.Outside(out)
     outside.learn_scratch(machine)

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import artifacts, report, shard
 from harness.build.store import default_store
 from harness.cases import plans
-from harness.commands.selection import add_kernel, add_scenarios
+from harness.commands.selection import add_cold, add_kernel, add_scenarios
 from harness.digest import is_green, not_run
 from harness.errors import HarnessError
 from harness.journal import Journal, run_folder
@@ -28,6 +28,7 @@ from harness.verdict import Verdict, exit_code
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     add_kernel(parser)
+    add_cold(parser)
     add_scenarios(parser)
     parser.add_argument(
         "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cases at once (default: %(default)s)"
@@ -61,7 +62,7 @@ def command(options: argparse.Namespace) -> int:
         check_writable(options.out)
     # Looked up once for all cases on the same kernels.
     apart = {_needs(one): one for one in todo}
-    made = {needs: artifacts.obtain(one, store, options.tree) for needs, one in apart.items()}
+    made = {needs: artifacts.obtain(one, store, options.tree, options.cold) for needs, one in apart.items()}
     journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
     journal.begin(sys.argv, map(subject, todo), part)
     jobs = [Job(one, made[_needs(one)], folder / one.case, journal) for one in todo]

@@ -22,6 +22,13 @@ def add_kernel_name(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_cold(parser: argparse.ArgumentParser) -> None:
+    """--cold."""
+    parser.add_argument(
+        "--cold", action="store_true", help="boot every machine; neither start from a snapshot nor leave one"
+    )
+
+
 def add_scenarios(parser: argparse.ArgumentParser) -> None:
     """The cases."""
     what = "scenario files, or folders of them; FILE[CARRIER]: one case"

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import artifacts, report
 from harness.build.store import default_store
 from harness.cases import single
-from harness.commands.selection import add_kernel
+from harness.commands.selection import add_cold, add_kernel
 from harness.errors import UsageError
 from harness.journal import run_folder
 from harness.runner import run
@@ -20,6 +20,7 @@ from harness.vm.machine import Machine
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     add_kernel(parser)
+    add_cold(parser)
     parser.add_argument(
         "case", nargs="?", type=Path, metavar="SCENARIO", help="play its steps first: FILE, or FILE[CARRIER]"
     )
@@ -31,7 +32,7 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError("harness shell reads commands, and its standard input is closed")
     store = default_store()
     chosen = single(options.case, options.kernel) if options.case else artifacts.bare_plan(options.kernel)
-    made = artifacts.obtain(chosen, store, options.tree)
+    made = artifacts.obtain(chosen, store, options.tree, options.cold)
     status: int | None = None
 
     def at_end(machine: Machine) -> None:

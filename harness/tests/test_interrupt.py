@@ -20,10 +20,13 @@ QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
 MOMENTS = ("start", "power-on", "init", "ready", "jump", "next kernel", "verdict")
 
 
-@pytest.fixture
-def run(artifacts: Artifacts, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+@pytest.fixture(params=["--cold"])
+def run(
+    artifacts: Artifacts, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[str]]:
     """`harness run scenarios/quickstart.yaml`, going on, in a process group of its own."""
     command = [sys.executable, "-m", "harness", "run", str(QUICKSTART), "--out", str(tmp_path / "runs")]
+    command += request.param.split()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, text=True, process_group=0, **pipes) as process:  # type: ignore[call-overload]
         yield process
@@ -31,15 +34,16 @@ def run(artifacts: Artifacts, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_for(event: str, runs: Path) -> None:
+def wait_for(runs: Path, *events: str) -> None:
+    """Wait until one of these has happened in one of the cases."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
         for file in runs.rglob("events.jsonl"):
             lines = file.read_text().splitlines()
-            if any(json.loads(line)["event"] == event for line in lines if line.endswith("}")):
+            if any(json.loads(line)["event"] in events for line in lines if line.endswith("}")):
                 return
         time.sleep(0.005)
-    pytest.fail(f"no event '{event}' in 120 s")
+    pytest.fail(f"none of the events {events} in 120 s")
 
 
 def processes(needle: str) -> list[str]:
@@ -72,7 +76,7 @@ def did_not_end(runs: Path) -> set[str]:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c(moment: str, run: subprocess.Popen[str], tmp_path: Path) -> None:
-    wait_for(moment, tmp_path / "runs")
+    wait_for(tmp_path / "runs", moment)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
     output, _ = run.communicate(timeout=30)
     nothing_left(tmp_path / "runs")
@@ -85,15 +89,26 @@ def test_ctrl_c(moment: str, run: subprocess.Popen[str], tmp_path: Path) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_only_the_parent_is_ended(number: signal.Signals, run: subprocess.Popen[str], tmp_path: Path) -> None:
-    wait_for("ready", tmp_path / "runs")
+    wait_for(tmp_path / "runs", "ready")
     run.send_signal(number)
     run.communicate(timeout=30)
     nothing_left(tmp_path / "runs")
     assert did_not_end(tmp_path / "runs") & {"the run was interrupted", "did not finish"}
 
 
+@pytest.mark.parametrize("run", [""], indirect=True)
+def test_ctrl_c_at_a_snapshot(run: subprocess.Popen[str], tmp_path: Path) -> None:
+    """While it is made, or when the machine has come from it: whichever comes."""
+    wait_for(tmp_path / "runs", "ready", "resumed")
+    os.killpg(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=30)
+    nothing_left(tmp_path / "runs")
+    assert run.returncode == EXIT_INTERRUPTED, output
+    assert "Traceback" not in output
+
+
 def test_a_worker_that_is_killed_is_an_error_of_ours(run: subprocess.Popen[str], tmp_path: Path) -> None:
-    wait_for("ready", tmp_path / "runs")
+    wait_for(tmp_path / "runs", "ready")
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
     output, _ = run.communicate(timeout=60)

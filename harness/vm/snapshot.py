@@ -6,12 +6,11 @@ its own); the state of the devices, as QEMU migrates it; what the kernel had sai
 of these parts. What QEMU is told of files, sockets and fds differs from case to case, and does not migrate.
 """
 
-import hashlib
 import json
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,12 @@ from harness.errors import HarnessError
 from harness.vm.machine import Machine
 from harness.vm.monitor import Monitor
 from harness.vm.qemu import QEMU, Hardware, argv, escape, shares
+from harness.vm.sparse import copy, digest
 
 KIND = "snapshot"
 NAME = "ready"
 # Goes into every key: to be raised when the way machines are saved changes.
-FORMAT = "1"
+FORMAT = "2"
 PARTS = "parts.json"
 STATE = "state"
 CONSOLE = "console.log"
@@ -34,7 +34,6 @@ CONSOLE = "console.log"
 KEPT = 60
 # Saving and loading take a tenth of a second; these end a hang.
 SECONDS = 60.0
-CHUNK = 1 << 20
 # The memory that guests share with files is left where it is.
 CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
 
@@ -93,47 +92,6 @@ def part(path: Path, was: dict[str, object] | None = None) -> dict[str, object]:
     return {"sha256": digest(path), "inode": was["inode"] if was else inode}
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a sparse file: its length, and its data with their places."""
-    whole = hashlib.sha256()
-    with path.open("rb") as file:
-        whole.update(f"{os.fstat(file.fileno()).st_size}".encode())
-        for offset, length in extents(file.fileno()):
-            whole.update(f" {offset} {length} ".encode())
-            for data in chunks(file.fileno(), offset, length):
-                whole.update(data)
-    return whole.hexdigest()
-
-
-def extents(fd: int) -> Iterator[tuple[int, int]]:
-    """Offset and length of each run of data in a sparse file."""
-    end, size = 0, os.fstat(fd).st_size
-    while end < size:
-        try:
-            start = os.lseek(fd, end, os.SEEK_DATA)
-        except OSError:  # nothing but a hole is left
-            return
-        end = os.lseek(fd, start, os.SEEK_HOLE)
-        yield start, end - start
-
-
-def chunks(fd: int, offset: int, length: int) -> Iterator[bytes]:
-    """The data of a run, piece by piece."""
-    for start in range(offset, offset + length, CHUNK):
-        yield os.pread(fd, min(CHUNK, offset + length - start), start)
-
-
-def copy(source: int, target: Path) -> None:
-    """Copy a sparse file: holes stay holes."""
-    with target.open("wb") as file:
-        file.truncate(os.fstat(source).st_size)
-        for offset, length in extents(source):
-            at = offset
-            for data in chunks(source, offset, length):
-                os.pwrite(file.fileno(), data, at)
-                at += len(data)
-
-
 @dataclass(frozen=True)
 class Snapshots:
     """The machines that were saved in a store."""
@@ -143,7 +101,7 @@ class Snapshots:
     renew: bytes
 
     def find(self, hardware: Hardware) -> Snapshot | None:
-        """A machine like this one, saved earlier. Raises SnapshotError if it cannot be used; it is gone then."""
+        """A machine like this one, saved earlier. Raises SnapshotError, and removes it, if it is damaged."""
         entry = self.store.find(KIND, NAME, inputs(hardware))
         if entry is None:
             return None
