@@ -205,3 +205,33 @@ def test_default_store_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/someone")
     assert default_store().root == Path("/home/someone/.cache/fdbox-harness")
+
+
+def test_what_is_offered_is_made_once_and_nobody_waits_for_it(store: Store) -> None:
+    assert store.find("kind", "thing", INPUT) is None
+    with store.lock(f"kind-thing-{key_of(INPUT)}"):
+        assert not store.offer("kind", "thing", INPUT, refuse)
+    assert store.offer("kind", "thing", INPUT, fill)
+    assert not store.offer("kind", "thing", INPUT, refuse)
+    entry = store.find("kind", "thing", INPUT)
+    assert entry is not None
+    assert (entry / "file").read_text() == "content"
+
+
+def test_what_is_offered_and_cannot_be_made_leaves_nothing(store: Store) -> None:
+    with pytest.raises(AssertionError):
+        store.offer("kind", "thing", INPUT, refuse)
+    assert store.find("kind", "thing", INPUT) is None
+    assert not list((store.root / "tmp").iterdir())
+
+
+def test_the_newest_are_kept(store: Store) -> None:
+    entries = {}
+    for age, name in enumerate(("new", "used", "old", "locked", "oldest")):
+        entries[name] = store.obtain("kind", name, INPUT, fill)
+        os.utime(entries[name], (1000 - age, 1000 - age))
+    with store.lock(f"kind-{entries['locked'].name}"):
+        store.keep_newest("kind", 2)
+    assert {name for name, entry in entries.items() if entry.exists()} == {"new", "used", "locked"}
+    store.keep_newest("kind", 2)
+    assert not entries["locked"].exists()
