@@ -13,7 +13,9 @@ from harness.build.spec import kernel_spec
 from harness.build.store import default_store
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted(path for folder in ("kmod", "guests", "harness/vm") for path in (ROOT / folder).rglob("*.[ch]"))
+SOURCES = sorted(
+    path for folder in ("kmod", "guests", "harness/vm") for path in (ROOT / folder).rglob("*.[ch]")
+)
 PATCHES = kernel_spec(None).patches
 
 
