@@ -31,6 +31,8 @@ COMMANDS = {
     "plan": "print what would be run, as JSON",
     "build": "build kernel, modules and guest image",
     "gate": "what a patch series breaks, fixes or slows down",
+    "series": "the same for each of its patches, so that it can be bisected",
+    "bisect": "find the commit that broke a scenario",
     "bench": "run each case several times, show medians",
     "report": "the results of a run folder for people, CI and other tools",
     "clean": "remove from the store what was not used for some days",

@@ -30,6 +30,8 @@ SUFFIXES = (".patch", ".diff", ".mbox", ".eml")
 _MAIL = re.compile(rb"\A(?:From |[A-Za-z-]+: )")
 _NUMBER = re.compile(r"\[[^]]*PATCH[^]]*?\b0*(\d+)/\d+\]")
 _TITLES = "titles"
+# Of the number in front of a patch's name.
+DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,14 @@ class Series:
     kernel: tuple[Path, ...]
     ours: tuple[Path, ...]
     files: tuple[str, ...]
+
+    def first(self, count: int) -> "Series":
+        """The first patches."""
+        kernel, ours = (
+            tuple(patch for patch in patches if int(patch.name[:DIGITS]) <= count)
+            for patches in (self.kernel, self.ours)
+        )
+        return Series(self.titles[:count], kernel, ours, touched_files((*kernel, *ours)))
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ def obtain_series(store: Store, arguments: Sequence[Path]) -> Series:
         folder = draft / "series"
         folder.mkdir()
         for number, patch in enumerate(patches, 1):
-            (folder / f"{number:04}-{_slug(patch.title)}.patch").write_bytes(patch.text)
+            (folder / f"{number:0{DIGITS}}-{_slug(patch.title)}.patch").write_bytes(patch.text)
         (draft / _TITLES).write_text("".join(f"{patch.title}\n" for patch in patches), encoding="utf-8")
 
     entry = store.obtain("series", _slug(files[0].stem), {"recipe": "1", **digests}, make)

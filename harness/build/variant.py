@@ -61,10 +61,8 @@ def find_commit(tree: Path, name: str) -> Commit:
     """The commit that a name means in a git tree. Raises UsageError when there is none, or no such tree."""
     tree = check_tree(tree)
     try:
-        full = _git(
-            tree, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
-        ).strip()
-        subject = _git(tree, "show", "--no-patch", "--format=%s", full).strip()
+        full = git(tree, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+        subject = git(tree, "show", "--no-patch", "--format=%s", full).strip()
     except ProcessError as error:
         raise UsageError(f"{tree} has no commit '{name}'; {_near(tree)}") from error
     return Commit(tree, name, full, subject)
@@ -72,23 +70,48 @@ def find_commit(tree: Path, name: str) -> Commit:
 
 def changed_files(before: Commit, after: Commit) -> tuple[str, ...]:
     """The files in which two commits of a tree differ."""
-    found = _git(before.tree, "diff", "--name-only", "--no-renames", "-z", before.hash, after.hash, "--")
+    found = git(before.tree, "diff", "--name-only", "--no-renames", "-z", before.hash, after.hash, "--")
     return tuple(name for name in found.split("\0") if name)
+
+
+def between(before: Commit, after: Commit) -> list[Commit]:
+    """The commits that lead from one to the other, oldest first; of a merge only the first parent's side.
+
+    Raises UsageError when there is no way.
+    """
+    tree, span = before.tree, f"{before.hash}..{after.hash}"
+    found = git(tree, "log", "--reverse", "--first-parent", "--format=%H %s", span).splitlines()
+    if not found or not is_ancestor(before, after):
+        raise UsageError(f"{after.name} is not made of commits on top of {before.name}")
+    return [Commit(tree, line[:10], *line.split(" ", 1)) for line in found]
+
+
+def is_ancestor(before: Commit, after: Commit) -> bool:
+    """Whether one commit leads to the other."""
+    try:
+        git(before.tree, "merge-base", "--is-ancestor", before.hash, after.hash)
+    except ProcessError:
+        return False
+    return True
 
 
 def _near(tree: Path) -> str:
     """What could have been meant."""
     try:
-        found = _git(tree, "for-each-ref", "--sort=-creatordate", "--count=6", "--format=%(refname:short)")
+        found = git(tree, "for-each-ref", "--sort=-creatordate", "--count=6", "--format=%(refname:short)")
     except ProcessError:
         return "it is not a git repository"
     return f"it has {', '.join(found.split())}" if found.split() else "it has no branch and no tag"
 
 
-def _git(tree: Path, *words: str, **environment: str) -> str:
-    # Nothing is fetched, and no lock is taken in the user's repository.
-    env = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", **environment}
-    return run(["git", *_OWN, *words], cwd=tree, env=env)
+def git(tree: Path, *words: str, **environment: str) -> str:
+    """What git says about a repository of the user's, which it only reads. Raises ProcessError."""
+    # Nothing is fetched, and no lock is taken in the user's repository; who started us, a hook or a bisection
+    # of git's, may have named another one.
+    env = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
+    unset = [word for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE") for word in ("-u", name)]
+    own = [f"{name}={value}" for name, value in environment.items()]
+    return run(["env", *unset, *own, "git", *_OWN, *words], cwd=tree, env=env)
 
 
 def obtain_variant(store: Store, variant: Variant) -> Kernel:
@@ -133,8 +156,8 @@ def take_out(commit: Commit, area: Path) -> Path:
     """Make the folder area/linux what is in a commit; a file whose content stays the same is not touched."""
     folder = area / "linux"
     folder.mkdir(exist_ok=True)
-    git = _git(commit.tree, "rev-parse", "--absolute-git-dir").strip()
-    own = {"GIT_INDEX_FILE": str(area / "index"), "GIT_WORK_TREE": str(folder), "GIT_DIR": git}
+    repository = git(commit.tree, "rev-parse", "--absolute-git-dir").strip()
+    own = {"GIT_INDEX_FILE": str(area / "index"), "GIT_WORK_TREE": str(folder), "GIT_DIR": repository}
     (area / "index.lock").unlink(missing_ok=True)  # of one that was killed; the area is ours alone
-    _git(folder, "read-tree", "--reset", "-u", commit.hash, **own)
+    git(folder, "read-tree", "--reset", "-u", commit.hash, **own)
     return folder

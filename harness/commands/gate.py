@@ -2,133 +2,27 @@
 """harness gate."""
 
 import argparse
-import os
 import sys
-from dataclasses import replace
-from pathlib import Path
 
 from harness import shard
-from harness.build.store import Store, default_store
-from harness.deadline import Deadline
-from harness.gate import order, session, sides, terminal
-from harness.gate.cells import Gate, NotRun
-from harness.gate.history import failed_lately
-from harness.gate.routes import chosen, on_route, routes
-from harness.gate.session import Session
-from harness.gate.sides import Wanted
-from harness.plan import Case
-
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
+from harness.build.store import default_store
+from harness.commands.sides import WHOLE, add_cases, add_sides, budget, compare, wanted
+from harness.gate import sides, terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
-    parser.add_argument(
-        "--base",
-        metavar="NAME",
-        help="a commit of --tree (default: HEAD), or a kernel of kernel/kernels.yaml",
-    )
-    parser.add_argument("--head", metavar="NAME", help="the same, for the other side")
-    parser.add_argument(
-        "--tree", type=Path, metavar="DIR", help="a git tree of the kernel; nothing in it changes"
-    )
-    parser.add_argument(
-        "--series",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="the head is the base with these patches: an mbox, patches, folders of them; "
-        "for the kernel, or for kmod/ and kernel/ of this project",
-    )
-    parser.add_argument(
-        "--scenarios",
-        type=Path,
-        nargs="+",
-        default=[SCENARIOS],
-        metavar="SCENARIO",
-        help="scenario files, or folders of them; FILE[CARRIER]: one case (default: all)",
-    )
-    parser.add_argument(
-        "--tag", action="append", default=[], help="only cases with this tag; may be repeated"
-    )
-    parser.add_argument(
-        "--budget",
-        type=minutes,
-        metavar="MINUTES",
-        help="stop after so long; the most telling cases come first",
-    )
-    parser.add_argument(
-        "--repeat", type=positive, default=1, metavar="N", help="attempts at least (default: %(default)s)"
-    )
+    add_sides(parser)
+    add_cases(parser)
     parser.add_argument("--shard", metavar="I/N", help="only the I-th of N parts of the cases")
-    parser.add_argument(
-        "-j",
-        "--jobs",
-        type=positive,
-        default=os.cpu_count() or 1,
-        help="machines at once (default: %(default)s); other runs that share the host count too",
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: in the store)")
-
-
-def positive(text: str) -> int:
-    """A number of things."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number, 1 or more")
-    return int(text)
-
-
-def minutes(text: str) -> float:
-    """A budget."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0
-    if not 0 < found < 1e6:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of minutes, more than 0")
-    return found
 
 
 def command(options: argparse.Namespace) -> int:
     """Build both sides, run the cases, print the answer."""
-    limit = Deadline(options.budget * 60) if options.budget else None
-    store = default_store()
-    wanted = Wanted(options.base, options.head, options.tree, tuple(options.series))
-    cases, left_out = session.without(chosen(options.scenarios, options.tag))
-    base, head = (sides.make(store, one) for one in sides.recipes(store, wanted))
-    part = shard.parse(options.shard) if options.shard else shard.Shard(1, 1)
-    if base.kernel is None or head.kernel is None:
-        problem = base.side.problem or head.side.problem
-        missing = [
-            NotRun(case.id, route, problem.partition("\n")[0]) for case in cases for route in routes(case)
-        ]
-        found = Gate(base.side, head.side, (), (), (), (*missing, *left_out), command=tuple(sys.argv))
-        found = replace(found, shard=(part.number, part.count))
-        folder = options.out or session.choose_folder(store.root / "runs", session.key((base, head), []))
-        return answer(session.keep(found, folder))
-    now = Session(store, base, head, cases, Path(), options.jobs, options.repeat, limit)
-    now.cases = ordered(store, now, part, sides.touched(store, wanted))
-    plans = [now.plan(order.Next(case, route)) for case in now.cases for route in routes(case)]
-    now.folder = options.out or session.choose_folder(store.root / "runs", session.key((base, head), plans))
-    with session.alone(now.folder):
-        return answer(session.gate(now, sys.argv, left_out, (part.number, part.count)))
-
-
-def ordered(store: Store, now: Session, part: shard.Shard, files: tuple[str, ...]) -> list[Case]:
-    """The cases of this shard, most telling first."""
-    seconds = {
-        case.id: sum(shard.expected(on_route(case, route, now.specs)) for route in routes(case))
-        for case in now.cases
-    }
-    numbers = (
-        shard.split([(case.id, seconds[case.id]) for case in now.cases], part.count) if now.cases else []
-    )
-    ours = [case for case, number in zip(now.cases, numbers, strict=True) if number == part.number]
-    return order.most_telling(ours, order.about(files), failed_lately(store.root / "runs"), seconds)
-
-
-def answer(found: Gate) -> int:
-    """Print the answer; its exit code."""
-    sys.stdout.write(terminal.render(found, colour=sys.stdout.isatty()))
+    limit, store = budget(options), default_store()
+    part = shard.parse(options.shard) if options.shard else WHOLE
+    base, head = (sides.make(store, one) for one in sides.recipes(store, wanted(options)))
+    files = sides.touched(store, wanted(options))
+    found = compare(store, options, base, head, files, options.out, limit, part)
+    print(terminal.render(found, colour=sys.stdout.isatty()))
     return found.exit_code

@@ -11,7 +11,7 @@ from harness.build.kmod import obtain_modules
 from harness.build.series import Series, obtain_project, obtain_series
 from harness.build.spec import KernelSpec, kernel_names, kernel_spec, load_specs
 from harness.build.store import Store
-from harness.build.variant import Commit, Variant, changed_files, find_commit, obtain_variant
+from harness.build.variant import Commit, Variant, between, changed_files, find_commit, obtain_variant
 from harness.errors import HarnessError, UsageError
 from harness.gate.cells import Side
 from harness.gate.routes import BASE, HEAD
@@ -52,6 +52,7 @@ class Made:
     kernel: Kernel | None = None
     # The folder with the sources of our modules.
     kmod: Path = Path()
+    commit: Commit | None = None
 
 
 def recipes(store: Store, wanted: Wanted) -> tuple[Recipe, Recipe]:
@@ -69,6 +70,24 @@ def recipes(store: Store, wanted: Wanted) -> tuple[Recipe, Recipe]:
     if (base.spec, base.commit and base.commit.hash) == (head.spec, head.commit and head.commit.hash):
         raise UsageError(f"base and head are the same: {base.name} and {head.name}")
     return base, head
+
+
+def steps(store: Store, wanted: Wanted) -> list[Recipe]:
+    """The base, and each commit or patch after it on top of those before it."""
+    base, head = recipes(store, wanted)
+    if base.commit and head.commit and not wanted.series:
+        commits = between(base.commit, head.commit)
+        return [base, *(Recipe(f"step{n}", c.name, head.spec, c) for n, c in enumerate(commits, 1))]
+    if not wanted.series:
+        raise UsageError("between two released kernels there are no single commits: name a --tree")
+    count = len(head.series.titles)
+    return [
+        base,
+        *(
+            replace(head, side=f"step{n}", name=f"patch {n}/{count}", series=head.series.first(n))
+            for n in range(1, count + 1)
+        ),
+    ]
 
 
 def _recipe(side: str, name: str | None, tree: Path | None) -> Recipe:
@@ -111,7 +130,7 @@ def make(store: Store, recipe: Recipe) -> Made:
     built = (kernel.source.parent / "build.log").stat().st_mtime >= began
     how = f"kernel built in {duration(seconds)}" if built else "kernel taken from the store"
     side = replace(side, release=kernel.release, build_id=kernel.build_id, modules=modules.key)
-    return Made(replace(side, made=how, seconds=seconds), spec, kernel, kmod)
+    return Made(replace(side, made=how, seconds=seconds), spec, kernel, kmod, commit)
 
 
 def _own_spec(recipe: Recipe, project: Path) -> KernelSpec:
@@ -144,6 +163,11 @@ def touched(store: Store, wanted: Wanted) -> tuple[str, ...]:
         )
         return changed_files(before, after)
     return ()
+
+
+def between_files(before: Made, after: Made) -> tuple[str, ...]:
+    """The files in which two commits differ; none when these are no commits."""
+    return changed_files(before.commit, after.commit) if before.commit and after.commit else ()
 
 
 def notes(made: Sequence[Made]) -> list[str]:

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""harness bisect."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import proc, report
+from harness.build.spec import kernel_spec
+from harness.build.store import Store, default_store
+from harness.build.variant import Commit, find_commit
+from harness.commands.sides import add_tree, positive
+from harness.digest import read
+from harness.errors import HarnessError
+from harness.gate import bisect, sides
+from harness.gate.cells import Route
+from harness.gate.order import Next
+from harness.gate.routes import chosen
+from harness.gate.session import Session, job, run_job, without
+from harness.gate.sides import Recipe
+from harness.journal import Journal, run_folder
+from harness.progress import say
+from harness.result import Outcome
+from harness.verdict import EXIT_CODES, EXIT_ERROR, Verdict, exit_code
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    add_tree(parser, required=True)
+    parser.add_argument("--good", metavar="COMMIT", help="one on which it works")
+    parser.add_argument(
+        "--bad", metavar="COMMIT", default="HEAD", help="one on which it fails (default: HEAD)"
+    )
+    parser.add_argument(
+        "--runs",
+        type=positive,
+        default=1,
+        help="a commit is good when so many runs pass (default: %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: in the store)")
+    # What `git bisect run` runs: test one commit, and be gone with git.
+    parser.add_argument("--test", metavar="COMMIT", help=argparse.SUPPRESS)
+    parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file, or FILE[CARRIER]")
+
+
+def command(options: argparse.Namespace) -> int:
+    """See that good is good and bad is bad, then have git look between them. 0: found; 125: not found."""
+    store = default_store()
+    if options.test:
+        proc.die_with_parent(signal.SIGTERM, os.getppid())
+        commit = find_commit(options.tree, options.test)
+        return verdict_code(run_commit(store, options, commit, options.out))
+    if not options.good:
+        raise HarnessError("a bisection begins with a commit on which it works: --good COMMIT")
+    folder = options.out or run_folder(store.root, "bisect")
+    found = bisect.search(options.tree, options.good, options.bad, folder)
+    for commit, codes in ((found.bad, (1,)), (found.good, (0,))):
+        outcomes = run_commit(store, options, commit, folder)
+        if verdict_code(outcomes) not in codes:
+            raise HarnessError(f"{commit.name} is not {'bad' if 1 in codes else 'good'}: {told(outcomes)}")
+    step = [
+        sys.executable,
+        "-m",
+        "harness",
+        "bisect",
+        "--tree",
+        str(found.bad.tree),
+        "--out",
+        str(folder.absolute()),
+    ]
+    step += ["--runs", str(options.runs), str(options.scenario.absolute()), "--test"]
+    suspects = bisect.bisect(found, step, say)
+    for commit in suspects:
+        print(f"{commit.hash} {commit.subject}")
+        print(evidence(folder, commit))
+    print(f"bisect log: {folder / bisect.LOG}")
+    if len(suspects) == 1:
+        return 0
+    print(f"one of these {len(suspects)} is the first bad commit: the others between could not be tested")
+    return EXIT_ERROR
+
+
+def run_commit(store: Store, options: argparse.Namespace, commit: Commit, folder: Path) -> list[Outcome]:
+    """Run the scenario's cases on a commit, up to the first that fails; nothing when it cannot be built."""
+    recipe = Recipe("bisect", commit.hash[:12], kernel_spec(None), commit)
+    made = sides.make(store, recipe)
+    if made.kernel is None:
+        say(f"{commit.hash[:12]} cannot be built: {made.side.problem}")
+        return []
+    cases, _ = without(chosen([options.scenario], []))
+    session = Session(store, made, made, cases, folder / commit.hash[:12], 1, 1, None)
+    journal = Journal(session.folder, commit.hash)
+    journal.begin(sys.argv, [])
+    outcomes: list[Outcome] = []
+    for _ in range(options.runs):
+        for case in cases:
+            outcomes.append(run_job(job(session, Next(case, Route.BASE), journal)))
+            say(f"{outcomes[-1].verdict} {case.id} on {commit.hash[:12]} {commit.subject}")
+            if outcomes[-1].verdict in {Verdict.FAIL, Verdict.ERROR}:
+                return outcomes
+    return outcomes
+
+
+def verdict_code(outcomes: Sequence[Outcome]) -> int:
+    """For git bisect. A skipped case says nothing about the commit; a known failure is a failure here."""
+    if any(one.verdict is Verdict.XFAIL for one in outcomes):
+        return EXIT_CODES[Verdict.FAIL]
+    if all(one.verdict is Verdict.SKIP for one in outcomes):
+        return EXIT_ERROR
+    return exit_code(Verdict.PASS if one.verdict is Verdict.XPASS else one.verdict for one in outcomes)
+
+
+def told(outcomes: Sequence[Outcome]) -> str:
+    """What the runs of a commit came to, on one line."""
+    return "; ".join(report.headline(one) for one in outcomes) or "it cannot be built"
+
+
+def evidence(folder: Path, commit: Commit) -> str:
+    """What failed on a commit, in full."""
+    try:
+        outcomes = read(folder / commit.hash[:12]).outcomes
+    except HarnessError:
+        return "  it could not be tested"
+    bad = [one for one in outcomes if verdict_code([one]) == 1] or list(outcomes)
+    return report.render(bad[0]) if bad else "  it could not be tested"

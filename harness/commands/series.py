@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""harness series: the gate for each patch or commit, so that everything in between can be bisected."""
+
+import argparse
+import sys
+
+from harness.build.store import default_store
+from harness.commands.sides import add_cases, add_sides, budget, compare, wanted
+from harness.gate import sides, terminal
+from harness.gate.cells import Answer, Gate, count_text
+from harness.gate.sides import Made
+from harness.journal import run_folder
+from harness.plaintext import one_line
+from harness.verdict import EXIT_ERROR, EXIT_INTERRUPTED
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    add_sides(parser)
+    add_cases(parser)
+
+
+def command(options: argparse.Namespace) -> int:
+    """Compare each step with the last one before it that could be built; print what each came to."""
+    limit, store = budget(options), default_store()
+    first, *others = sides.steps(store, wanted(options))
+    base = sides.make(store, first)
+    folder = options.out or run_folder(store.root, "series")
+    found: list[tuple[Made, Gate]] = []
+    for number, recipe in enumerate(others, 1):
+        made = sides.make(store, recipe)
+        files = sides.between_files(base, made) or recipe.series.files
+        gate = compare(store, options, base, made, files, folder / f"{number:04}", limit)
+        found.append((made, gate))
+        print(terminal.render(gate, colour=sys.stdout.isatty()))
+        if gate.answer is Answer.INTERRUPTED:
+            break
+        if made.kernel:
+            base = made
+    for made, gate in found:
+        title = made.side.patches[-1] if made.side.patches else made.side.subject
+        about = made.side.problem or count_text(gate.cells)
+        print(one_line(f"{gate.answer}: {made.side.name} ({title}): {about}"))
+    return series_code([gate.exit_code for _, gate in found])
+
+
+def series_code(codes: list[int]) -> int:
+    """1 when one step is bad: then it cannot be bisected across it; else 130, 125 or 0."""
+    for code in (1, EXIT_INTERRUPTED, EXIT_ERROR):
+        if code in codes:
+            return code
+    return 0

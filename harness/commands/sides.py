@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What harness gate and harness series have in common: two sides, the cases to run on them, running these."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from harness import shard
+from harness.build.store import Store
+from harness.deadline import Deadline
+from harness.gate import order, session
+from harness.gate.cells import Gate, NotRun
+from harness.gate.history import failed_lately
+from harness.gate.routes import chosen, on_route, routes
+from harness.gate.session import Session
+from harness.gate.sides import Made, Wanted
+from harness.plan import Case
+
+WHOLE = shard.Shard(1, 1)
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+
+
+def add_sides(parser: argparse.ArgumentParser) -> None:
+    """--base, --head, --tree, --series."""
+    parser.add_argument(
+        "--base",
+        metavar="NAME",
+        help="a commit of --tree (default: HEAD), or a kernel of kernel/kernels.yaml",
+    )
+    parser.add_argument("--head", metavar="NAME", help="the same, for the other side")
+    add_tree(parser)
+    parser.add_argument(
+        "--series",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="the head is the base with these patches: an mbox, patches, folders of them; "
+        "for the kernel, or for kmod/ and kernel/ of this project",
+    )
+
+
+def add_tree(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """--tree."""
+    what = "a git tree of the kernel; nothing in it changes"
+    parser.add_argument("--tree", type=Path, metavar="DIR", required=required, help=what)
+
+
+def add_cases(parser: argparse.ArgumentParser) -> None:
+    """Which cases, how often, for how long."""
+    parser.add_argument(
+        "--scenarios",
+        type=Path,
+        nargs="+",
+        default=[SCENARIOS],
+        metavar="SCENARIO",
+        help="scenario files, or folders of them; FILE[CARRIER]: one case (default: all)",
+    )
+    parser.add_argument(
+        "--tag", action="append", default=[], help="only cases with this tag; may be repeated"
+    )
+    parser.add_argument(
+        "--budget",
+        type=minutes,
+        metavar="MINUTES",
+        help="stop after so long; the most telling cases come first",
+    )
+    parser.add_argument(
+        "--repeat", type=positive, default=1, metavar="N", help="attempts at least (default: %(default)s)"
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=positive,
+        default=os.cpu_count() or 1,
+        help="machines at once (default: %(default)s); other gates on this host count too",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: in the store)")
+
+
+def positive(text: str) -> int:
+    """A number of things."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number, 1 or more")
+    return int(text)
+
+
+def minutes(text: str) -> float:
+    """A budget."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0
+    if not 0 < found < 1e6:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of minutes, more than 0")
+    return found
+
+
+def wanted(options: argparse.Namespace) -> Wanted:
+    """The sides that the options name."""
+    return Wanted(options.base, options.head, options.tree, tuple(options.series))
+
+
+def budget(options: argparse.Namespace) -> Deadline | None:
+    """When to stop; None: when everything is done."""
+    return Deadline(options.budget * 60) if options.budget else None
+
+
+def compare(
+    store: Store,
+    options: argparse.Namespace,
+    base: Made,
+    head: Made,
+    files: tuple[str, ...],
+    out: Path | None,
+    limit: Deadline | None,
+    part: shard.Shard = WHOLE,
+) -> Gate:
+    """Run the cases on two sides, and keep the answer; files: in which the sides differ."""
+    cases, left_out = session.without(chosen(options.scenarios, options.tag))
+    runs = store.root / "runs"
+    if base.kernel is None or head.kernel is None:
+        problem = (base.side.problem or head.side.problem).partition("\n")[0]
+        left_out += [NotRun(case.id, route, problem) for case in cases for route in routes(case)]
+        found = Gate(base.side, head.side, (), (), (), tuple(left_out), command=tuple(sys.argv))
+        return session.keep(found, out or session.choose_folder(runs, session.key((base, head), [])))
+    now = Session(store, base, head, cases, Path(), options.jobs, options.repeat, limit)
+    now.cases = ordered(store, now, part, files)
+    plans = [now.plan(order.Next(case, route)) for case in now.cases for route in routes(case)]
+    now.folder = out or session.choose_folder(runs, session.key((base, head), plans))
+    with session.alone(now.folder):
+        return session.gate(now, sys.argv, left_out, (part.number, part.count))
+
+
+def ordered(store: Store, now: Session, part: shard.Shard, files: tuple[str, ...]) -> list[Case]:
+    """The cases of this shard, most telling first."""
+    seconds = {
+        case.id: sum(shard.expected(on_route(case, route, now.specs)) for route in routes(case))
+        for case in now.cases
+    }
+    numbers = (
+        shard.split([(case.id, seconds[case.id]) for case in now.cases], part.count) if now.cases else []
+    )
+    ours = [case for case, number in zip(now.cases, numbers, strict=True) if number == part.number]
+    return order.most_telling(ours, order.about(files), failed_lately(store.root / "runs"), seconds)

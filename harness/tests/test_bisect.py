@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""git bisect in a repository of ours: the right commit, what cannot be tested, and no trace in the user's."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.commands.bisect import verdict_code
+from harness.commands.series import series_code
+from harness.errors import HarnessError, UsageError
+from harness.gate.bisect import LOG, bisect, only_skipped, search
+from harness.result import Outcome
+from harness.tests.test_variant import git, state
+from harness.verdict import Verdict
+
+# Tests a commit by its subject, which stands for a build and a run.
+STEP = """
+import subprocess, sys
+subject = subprocess.run(["git", "-C", sys.argv[1], "show", "-s", "--format=%s", sys.argv[2]],
+                         capture_output=True, text=True, check=True).stdout
+sys.exit(125 if "cannot" in subject else int("bad" in subject))
+"""
+
+
+def history(tmp_path: Path, *subjects: str) -> Path:
+    """A kernel tree with a commit for each subject."""
+    tree = tmp_path / "linux"
+    for name in ("Makefile", "Kconfig", "scripts/kconfig/merge_config.sh"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    git(tree, "init", "-q", "-b", "main")
+    for number, subject in enumerate(subjects):
+        (tree / "x").write_text(str(number))
+        git(tree, "add", "-A")
+        git(tree, "commit", "-qm", subject)
+        git(tree, "tag", f"c{number}")
+    return tree
+
+
+def look(tmp_path: Path, tree: Path, good: str, bad: str) -> list[str]:
+    found = search(tree, good, bad, tmp_path / "out")
+    step = [sys.executable, "-c", STEP, str(tree)]
+    return [commit.subject for commit in bisect(found, step, lambda line: None)]
+
+
+def test_the_commit_is_found_and_the_users_tree_is_as_it_was(tmp_path: Path) -> None:
+    tree = history(tmp_path, "one", "two", "three", "bad: four", "bad: five", "bad: six")
+    before = state(tree)
+    assert look(tmp_path, tree, "c0", "main") == ["bad: four"]
+    assert state(tree) == before
+    assert "first bad commit" in (tmp_path / "out" / LOG).read_text()
+
+
+def test_what_cannot_be_tested_is_skipped(tmp_path: Path) -> None:
+    tree = history(tmp_path, "one", "two", "cannot: a", "three", "bad: four", "cannot: b", "bad: five")
+    assert look(tmp_path, tree, "c0", "main") == ["bad: four"]
+
+
+def test_where_nothing_more_can_be_tested_all_that_it_can_be_are_named(tmp_path: Path) -> None:
+    tree = history(tmp_path, "one", "cannot: a", "cannot: b", "bad: four")
+    assert sorted(look(tmp_path, tree, "c0", "main")) == ["bad: four", "cannot: a", "cannot: b"]
+
+
+def test_a_command_that_ends_in_another_way_ends_it(tmp_path: Path) -> None:
+    tree = history(tmp_path, "one", "two", "three", "four")
+    found = search(tree, "c0", "main", tmp_path / "out")
+    with pytest.raises(HarnessError, match="did not come to an end"):
+        bisect(found, ["sh", "-c", "exit 130"], lambda line: None)
+
+
+def test_commits_that_are_no_way_are_refused(tmp_path: Path) -> None:
+    tree = history(tmp_path, "one", "two")
+    with pytest.raises(UsageError, match="does not lead to"):
+        search(tree, "c1", "c0", tmp_path)
+    with pytest.raises(UsageError, match="are the same commit"):
+        search(tree, "c1", "main", tmp_path)
+
+
+def test_only_whole_hashes_are_taken_from_what_git_says() -> None:
+    said = f"The first bad commit could be any of:\n{'a' * 40}\n{'b' * 40}\nWe cannot bisect more!\n"
+    assert only_skipped(said) == ["a" * 40, "b" * 40]
+    assert only_skipped("fatal: no") == []
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([Verdict.PASS], 0),
+        ([Verdict.PASS, Verdict.FAIL], 1),
+        ([Verdict.XFAIL], 1),
+        ([Verdict.XPASS], 0),
+        ([Verdict.SKIP], 125),
+        ([Verdict.PASS, Verdict.ERROR], 125),
+        ([], 125),
+    ],
+)
+def test_exit_codes_for_git(verdicts: list[Verdict], code: int) -> None:
+    runs = [
+        Outcome("x", Path("x"), "", (), "luo", verdict, (), (), (), (), 0.0, (), None) for verdict in verdicts
+    ]
+    assert verdict_code(runs) == code
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [([0, 0], 0), ([0, 125], 125), ([125, 1, 0], 1), ([0, 130], 130), ([], 0)]
+)
+def test_exit_codes_of_a_series(codes: list[int], code: int) -> None:
+    assert series_code(codes) == code
