@@ -103,7 +103,9 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
     """Leave of what -m and -k have selected the shard that is ours."""
     if not config.getoption("--shard"):
         return
@@ -111,7 +113,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         numbers = shard.split([(item.nodeid, expected(item)) for item in items], ours.count)
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from error
+        if not hasattr(config, "workerinput"):
+            raise pytest.UsageError(str(error)) from error
+        # A worker of xdist has only this way to tell its controller.
+        items.clear()
+        session.shouldfail = str(error)
+        return
     cases = [(one, number) for one, number in zip(items, numbers, strict=True) if isinstance(one, CaseItem)]
     on = config.getoption("--tree")
     key = shard.whole([(item.nodeid, f"{on or ''} {item.plan.kernel}") for item, _ in cases])

@@ -212,6 +212,13 @@ def test_pytest_runs_a_shard_and_merge_misses_the_other(project: Path) -> None:
     assert {one.case for one in digest.outcomes} == {f"{name}[fdbox]" for name in "abcdef"}
 
 
+def test_a_worker_refuses_too_many_shards_too(project: Path) -> None:
+    status, output = run_pytest(project, "-n", "1", "--shard", "1/8", ".")
+    assert status == pytest.ExitCode.INTERRUPTED, output
+    assert "7 cases cannot be split into 8 shards" in output
+    assert "INTERNALERROR" not in output
+
+
 def test_pytest_splits_other_tests_too_and_refuses_what_cannot_be(project: Path) -> None:
     _, output = run_pytest(project, "--collect-only", "-q", "--shard", "1/7", ".")
     assert "1/7 tests collected (6 deselected)" in output
