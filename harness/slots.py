@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from harness.build.store import Store
 from harness.deadline import Deadline
+from harness.progress import say
 
 # QEMU itself takes so much beside the guest's memory, and the host keeps a part of its own, in MiB.
 OVERHEAD = 256
@@ -60,5 +61,7 @@ def place(store: Store, machine: int) -> Iterator[None]:
             return len(taken) == wanted
 
         with FileLock(folder / "places"):
+            if not take():
+                say("waiting for a place: other machines run on this host")
             Deadline(WAIT_SECONDS).wait(take, lambda: None)
         yield
