@@ -157,12 +157,11 @@ def evidence(cell: Cell) -> list[str]:
     one = cell.shown
     if one is not None and one.finding:
         rows += [line(f"{one.where}: {one.doing}")] if one.where else []
-        rows.append(f"  {line(one.finding)}")
-        rows += [
-            f"  {name:<10}{line(text)}" for name, text in (("expected", one.expected), ("seen", one.seen))
-        ]
+        rows.append(f"  {line(one.finding)}, on {one.route}")
+        said = (("expected", one.expected), ("seen", one.seen))
+        rows += [f"    {name:<10}{line(text)}" for name, text in said if text]
         detail = cut(clean("\n".join(one.detail)), DETAIL_MAX)
-        rows += [f"  | {text}".rstrip() for text in detail.split("\n")] if detail else []
+        rows += [f"    | {text}".rstrip() for text in detail.split("\n")] if detail else []
     width = len(max(Route, key=len)) + 2
     rows += [reason(cell), f"{Route.BASE:<{width}}{verdicts(cell.base)}"]
     rows.append(f"{cell.route:<{width}}{verdicts(cell.head)}")

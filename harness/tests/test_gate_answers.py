@@ -130,6 +130,15 @@ def test_a_reader_of_the_markdown_needs_no_other_file() -> None:
         assert left.reason in found["Not run"]
 
 
+def test_what_was_seen_is_said_with_its_route() -> None:
+    found = sections(markdown.render(EVERYTHING))
+    assert "the contents of 'ram' changed, on base -> head\n" in found["Broken by head"]
+    assert "the contents of 'ram' changed, on base\n" in found["Fixed"]
+    untested = found["Could not be tested"]
+    assert "expected  an SSH login" in untested
+    assert "seen" not in untested
+
+
 def test_when_all_is_well_the_markdown_is_short() -> None:
     assert markdown.render(GOOD).startswith("## NO REGRESSION: my-branch against v7.3\n\n1 same of 1 cell.")
     assert sections(markdown.render(GOOD)) == {}
