@@ -22,7 +22,7 @@ help:
 	@echo 'make test      set up what is missing, then every check: lint, types, unit tests, scenarios'
 	@echo 'make test-all  the same, what takes longer, and all scenarios on every other kernel'
 	@echo 'make lint      only lint and types'
-	@echo 'make bench     measure'
+	@echo 'make bench     measure everything, on a machine that does nothing else: docs/performance.md'
 	@echo 'make env       print what puts `harness` into PATH: eval "$$(make -s env)"'
 	@echo 'make clean     remove everything built: $(STORE); what is old only: harness clean'
 
@@ -59,7 +59,7 @@ test-all: lint build-all
 	done; exit $$status
 
 bench: setup
-	@$(BIN)/harness bench scenarios/quickstart.yaml
+	@$(BIN)/harness bench --output docs/performance.md
 
 env: setup
 	@echo 'export PATH="$(BIN):$$PATH"'

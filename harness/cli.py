@@ -33,7 +33,7 @@ COMMANDS = {
     "gate": "what a patch series breaks, fixes or slows down",
     "series": "the same for each of its patches, so that it can be bisected",
     "bisect": "find the commit that broke a scenario",
-    "bench": "run each case several times, show medians",
+    "bench": "measure how long everything takes; of cases, each part",
     "report": "the results of a run folder for people, CI and other tools",
     "clean": "remove from the store what was not used for some days",
     "shell": "a shell in a booted machine, or in one after a scenario",

@@ -114,7 +114,7 @@ def _tolerated(kernel: Kernel, failed: list[str]) -> Iterator[None]:
 
 def _build_programs(store: Store, kernel: Kernel, folder: str, draft: Path, log: Path) -> None:
     """Build the programs of one folder into draft/programs."""
-    headers = _obtain_headers(store, kernel)
+    headers = obtain_headers(store, kernel)
     what = f"{SELFTESTS / folder} of kernel {kernel.name}"
     with stage(f"building {what}"), tempfile.TemporaryDirectory(dir=draft) as area:
         work, output = Path(area, "linux"), Path(area, "output")
@@ -140,7 +140,7 @@ def shadow(source: Path, target: Path, folder: Path) -> None:
     shutil.copytree(there, here)
 
 
-def _obtain_headers(store: Store, kernel: Kernel) -> Path:
+def obtain_headers(store: Store, kernel: Kernel) -> Path:
     """The folder of the headers for user space; the same for all kernels that have the same ones."""
     inputs = {"recipe": _HEADERS_RECIPE, "sources": _digest(kernel.source), "toolchain": toolchain()}
     log = store.root / "log" / f"headers-{key_of(inputs)}.log"
