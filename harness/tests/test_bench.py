@@ -12,6 +12,7 @@ from harness import cli
 from harness.bench import bare, curves, edits, page, runs, suites
 from harness.bench.sample import NotDoneError, Series, Subject, rounds
 from harness.bench.targets import SHIPPED, TARGETS
+from harness.build.selftests import SELFTESTS
 from harness.commands.bench import MARKS, write
 from harness.errors import HarnessError, UsageError
 from harness.journal import Journal
@@ -216,7 +217,7 @@ def test_figures_go_between_the_marks(tmp_path: Path) -> None:
 def test_the_bare_selftest_is_run_as_vmtest_runs_it(artifacts: object) -> None:
     """QEMU's arguments are the script's; if it changes, so must ours."""
     kernel = artifacts.kernels[None]  # type: ignore[attr-defined]
-    script = (kernel.source / bare.SELFTESTS / "liveupdate" / "vmtest.sh").read_text()
+    script = (kernel.source / SELFTESTS / "liveupdate" / "vmtest.sh").read_text()
     words = " ".join(script.replace("\\\n", " ").split())
     assert (
         "$qemu_cmd -m 1G -smp 2 -no-reboot -nographic -nodefaults -accel tcg -accel hvf -accel kvm" in words
