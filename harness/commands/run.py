@@ -4,13 +4,12 @@
 import argparse
 import contextlib
 import datetime
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import artifacts, report, shard
+from harness import artifacts, report, shard, workload
 from harness.build.store import default_store
 from harness.cases import plans
 from harness.commands.selection import add_cold, add_kernel, add_scenarios
@@ -31,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_cold(parser)
     add_scenarios(parser)
     parser.add_argument(
-        "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cases at once (default: %(default)s)"
+        "-j", "--jobs", type=int, help="cases at once (default: as many as cores and memory allow)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the run directories (default: in the store)"
@@ -65,10 +64,14 @@ def command(options: argparse.Namespace) -> int:
     made = {needs: artifacts.obtain(one, store, options.tree, options.cold) for needs, one in apart.items()}
     journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
     journal.begin(sys.argv, map(subject, todo), part)
-    jobs = [Job(one, made[_needs(one)], folder / one.case, journal) for one in todo]
+    at_once = options.jobs
+    if at_once is None:
+        at_once = workload.workers(todo, workload.cores(), workload.available())
+    order = workload.longest_first(todo) if at_once > 1 else todo
+    jobs = [Job(one, made[_needs(one)], folder / one.case, journal) for one in order]
     console = Output(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
-    pool: Pool[Job, Outcome] = Pool(_run_job, max(1, options.jobs))
+    pool: Pool[Job, Outcome] = Pool(_run_job, max(1, at_once))
     with (
         stage(f"running {len(jobs)} cases", total=len(jobs), console=console) as progress,
         contextlib.closing(pool.results(jobs)) as results,
