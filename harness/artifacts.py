@@ -19,6 +19,7 @@ from harness.kinds import Carrier
 from harness.plan import MachineSpec, Plan, large_enough
 from harness.scenario import Requires
 from harness.vm.accel import Accel, choose
+from harness.vm.qemu import Hardware
 from harness.vm.renewal import obtain_program
 from harness.vm.snapshot import Snapshots
 
@@ -127,4 +128,30 @@ def bare_plan(kernel: str | None) -> Plan:
         machine=large_enough(MachineSpec(), [smallest_machine(kernel)]),
         steps=(),
         dmesg=(),
+    )
+
+
+def with_parameters(plan: Plan, parameters: tuple[str, ...]) -> Plan:
+    """The plan with boot parameters that the host needs, in all generations; the plan's own overrule them."""
+
+    def line(cmdline: str) -> str:
+        return " ".join((*parameters, cmdline))
+
+    jumps = tuple(replace(jump, cmdline=line(jump.cmdline)) for jump in plan.jumps)
+    return replace(plan, cmdline=line(plan.cmdline), jumps=jumps)
+
+
+def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:
+    """The machine that a plan asks for, made of artifacts."""
+    machine = plan.machine
+    return Hardware(
+        accel=artifacts.accel.name,
+        cpu=machine.cpu,
+        cpus=machine.cpus,
+        memory=machine.memory,
+        kernel=artifacts.kernels[plan.kernel].image,
+        initramfs=artifacts.guest.initramfs,
+        cmdline=plan.cmdline,
+        disks=tuple(artifacts.kernels[name].image for name in plan.next_kernels),
+        nodes=machine.nodes,
     )

@@ -4,27 +4,24 @@
 import json
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from harness import checks, drawing, identity, leaks, requirements
-from harness.artifacts import Artifacts
+from harness.artifacts import Artifacts, hardware, with_parameters
 from harness.boxactions import CreateBox
-from harness.calls import is_readable
-from harness.commandactions import Selftest
+from harness.completeness import missing, unverified
 from harness.errors import HarnessError, UsageError
 from harness.events import Events
 from harness.evidence import Evidence
-from harness.fdactions import Open, Verify
 from harness.fds import Fds, StepFailedError
 from harness.generations import Generations
 from harness.journal import Journal
 from harness.judgement import hidden, judge, reasons
-from harness.kinds import KINDS, Carrier, Kind
+from harness.kinds import Carrier
 from harness.plan import Plan
 from harness.planfile import plan_to_json
-from harness.record import Record
 from harness.releases import within
 from harness.result import Blame, Finding, Oracle, Outcome, Subject
 from harness.scenario import Xfail
@@ -33,10 +30,8 @@ from harness.timeline import marks, updates
 from harness.vm.agent import AgentErrnoError
 from harness.vm.loss import HOST_LOSSES, Limits, MachineLostError
 from harness.vm.machine import Machine
-from harness.vm.qemu import Hardware
 from harness.vm.start import Login, started
 from harness.wording import step_title
-from harness.world import World, settle
 
 
 def run(
@@ -281,85 +276,4 @@ def lost(error: MachineLostError, machine: Machine, evidence: Evidence) -> None:
         str(error),
         blame=Blame.HARNESS if ours or not error.booted else Blame.KERNEL,
         detail=tuple(machine.console.tail(error.generation)),
-    )
-
-
-def unverified(records: Iterable[Record], evidence: Evidence) -> None:
-    """Oracle 6: what came out of a box and was not looked at. Nothing is missing once something is found."""
-    for record in records:
-        if record.unverified and not evidence.findings:
-            what = f"no evidence: '{record.name}' came out of its box and was never verified"
-            evidence.find(Oracle.EVIDENCE, what, f"verify: {record.name}", "none", blame=Blame.HARNESS)
-
-
-def missing(plan: Plan, evidence: Evidence) -> None:
-    """Oracle 6: what must have been looked at and was not. Nothing is missing once something is found."""
-    if evidence.findings:
-        return
-    boots = sum(step.jumps or step.restarts for step in plan.steps)
-    lacking = [
-        (f"{oracle} of generation {generation}", generation)
-        for generation in range(boots + 1)
-        for oracle in (Oracle.IDENTITY, Oracle.LOG, Oracle.EVIDENCE)
-        if not evidence.proven(oracle, generation=generation)
-    ]
-    lacking += [
-        (f"{oracle} of step {number} (verify)", boots)
-        for number, oracle in verifications(plan)
-        if not evidence.proven(oracle, step=number)
-    ]
-    lacking += [
-        (f"{Oracle.SELFTEST} of step {step.number}", boots)
-        for step in plan.steps
-        if isinstance(step.action, Selftest) and not evidence.proven(Oracle.SELFTEST, step=step.number)
-    ]
-    if not evidence.proven(Oracle.LEAKS, generation=boots):
-        lacking.append((f"{Oracle.LEAKS} at the end", boots))
-    for what, generation in lacking:
-        evidence.find(
-            Oracle.EVIDENCE,
-            f"no evidence: {what}",
-            "a proof",
-            "none",
-            blame=Blame.HARNESS,
-            generation=generation,
-        )
-
-
-def verifications(plan: Plan) -> Iterator[tuple[int, Oracle]]:
-    """The `verify` steps by number, each with the oracle that must have spoken."""
-    world = World(plan.carrier, None)
-    opens = [step.action for step in plan.steps if isinstance(step.action, Open)]
-    unreadable = {action.fd for action in opens if not is_readable(action)}
-    for step in plan.steps:
-        if isinstance(step.action, Verify):
-            fd = step.action.fd
-            has_contents = KINDS[world.kinds.get(fd, Kind.MEMFD)].memory and fd not in unreadable
-            yield step.number, Oracle.CONTENTS if has_contents else Oracle.FIDELITY
-        settle(world, step)
-
-
-def with_parameters(plan: Plan, parameters: tuple[str, ...]) -> Plan:
-    """The plan with boot parameters that the host needs, in all generations; the plan's own overrule them."""
-
-    def line(cmdline: str) -> str:
-        return " ".join((*parameters, cmdline))
-
-    jumps = tuple(replace(jump, cmdline=line(jump.cmdline)) for jump in plan.jumps)
-    return replace(plan, cmdline=line(plan.cmdline), jumps=jumps)
-
-
-def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:
-    """The machine that a plan asks for, made of artifacts."""
-    machine = plan.machine
-    return Hardware(
-        accel=artifacts.accel.name,
-        cpu=machine.cpu,
-        cpus=machine.cpus,
-        memory=machine.memory,
-        kernel=artifacts.kernels[plan.kernel].image,
-        initramfs=artifacts.guest.initramfs,
-        cmdline=plan.cmdline,
-        disks=tuple(artifacts.kernels[name].image for name in plan.next_kernels),
-        nodes=machine.nodes,
     )

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts import Artifacts, bare_plan
+from harness.artifacts import Artifacts, bare_plan, hardware
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
-from harness.runner import hardware
 from harness.vm.loss import Limits, Loss, MachineLostError
 from harness.vm.machine import Machine
 from harness.vm.power import power_on
@@ -134,7 +133,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from harness.events import Events
-from harness.runner import hardware
+from harness.artifacts import hardware
 from harness.vm.loss import Limits
 from harness.vm.power import power_on
 from harness.vm.qemu import Hardware

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from harness import report, runner
-from harness.artifacts import Artifacts, bare_plan, obtain
+from harness.artifacts import Artifacts, bare_plan, hardware, obtain, with_parameters
 from harness.build.store import Store, default_store
 from harness.errors import HarnessError
 from harness.events import Events
 from harness.plan import Plan
 from harness.result import Oracle, Outcome
-from harness.runner import hardware, run, with_parameters
+from harness.runner import run
 from harness.verdict import Verdict
 from harness.vm import renewal, snapshot, sparse
 from harness.vm.loss import Limits
