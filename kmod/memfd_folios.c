@@ -38,30 +38,49 @@ static int make_uptodate(struct folio *folio)
 }
 
 /*
+ * The end of the run of pages that starts at @index. What is in swap, as a value in
+ * the page cache, makes a run of one.
+ *
+ * Not page_cache_next_miss(): from within a large folio xas_next() counts on from the
+ * folio's first slot, and the gap is found by as much too late (7.3).
+ */
+static pgoff_t run_end(struct address_space *mapping, pgoff_t index)
+{
+	XA_STATE(xas, &mapping->i_pages, index);
+	pgoff_t next = index;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, index + MEMFD_BATCH - 1) {
+		if (xas_retry(&xas, entry))
+			continue;
+		if (xa_is_value(entry) || xas.xa_index != next)
+			break;
+		next = (xas.xa_index | ((1UL << xas_get_order(&xas)) - 1)) + 1;
+	}
+	rcu_read_unlock();
+	return max(next, index + 1);
+}
+
+/*
  * Pin the run of pages that starts at @index. Pinning brings back from swap,
  * and moves out of the memory that the next kernel will boot in.
  */
-static int pin_run(struct file *file, pgoff_t index, void *entry, struct memfd_pages *pages,
+static int pin_run(struct file *file, pgoff_t index, struct memfd_pages *pages,
 		   unsigned long room)
 {
 	struct address_space *mapping = file->f_mapping;
 	loff_t size = i_size_read(mapping->host);
 	loff_t start = (loff_t)index << PAGE_SHIFT, end;
-	pgoff_t next = index + 1, offset;
+	pgoff_t offset;
 	long nr;
 
 	/* Allocated beyond the end of the file: it cannot be pinned, nor forgotten. */
 	if (start >= size)
 		return -EOPNOTSUPP;
 
-	/* What is in swap, as a value in the page cache, makes a run of one. */
-	if (!xa_is_value(entry)) {
-		rcu_read_lock();
-		next = max(next, page_cache_next_miss(mapping, next, MEMFD_BATCH));
-		rcu_read_unlock();
-	}
 	/* Unsigned: the last page of the largest file ends where loff_t does. */
-	end = min((u64)next << PAGE_SHIFT, (u64)size) - 1;
+	end = min((u64)run_end(mapping, index) << PAGE_SHIFT, (u64)size) - 1;
 
 	nr = memfd_pin_folios(file, start, end, pages->folios + pages->nr,
 			      min(room - pages->nr, UINT_MAX), &offset);
@@ -80,14 +99,12 @@ static int pin_all(struct file *file, struct memfd_pages *pages, unsigned long r
 {
 	struct address_space *mapping = file->f_mapping;
 	unsigned long index = 0;
-	void *entry;
 	int err;
 
-	while (pages->nr < room &&
-	       (entry = xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT))) {
+	while (pages->nr < room && xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT)) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		err = pin_run(file, index, entry, pages, room);
+		err = pin_run(file, index, pages, room);
 		if (err)
 			return err;
 		index = folio_next_index(pages->folios[pages->nr - 1]);
