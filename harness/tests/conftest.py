@@ -2,11 +2,12 @@
 """What several tests need."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
 from harness.artifacts import Artifacts, bare_plan, obtain
-from harness.build.store import default_store
+from harness.build.store import Store, default_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,3 +24,9 @@ def ctrl_c() -> None:
 def artifacts() -> Artifacts:
     """The default kernel and its guest image, from the store; built if they are not there."""
     return obtain(bare_plan(None), default_store())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store of the test's own."""
+    return Store(tmp_path / "store")

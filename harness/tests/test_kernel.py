@@ -21,11 +21,6 @@ from harness.tests.fake_kernel import FILES, PATCH, fake_spec, fake_tree
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return fake_tree(tmp_path / "linux")
 

@@ -15,12 +15,6 @@ from harness.tests.fake_kernel import fake_kernel, fake_tree
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    (tmp_path / "store").mkdir()
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def kernel(tmp_path: Path) -> Kernel:
     return fake_kernel(fake_tree(tmp_path / "linux"))
 

@@ -50,12 +50,6 @@ FILES = {
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    (tmp_path / "store").mkdir()
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def kernel(tmp_path: Path) -> Kernel:
     tree = tmp_path / "linux"
     for name, text in FILES.items():

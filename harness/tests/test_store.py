@@ -45,11 +45,6 @@ def started(process: subprocess.Popen[str]) -> bool:
     return process.stdout.readline() == "started\n"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def refuse(draft: Path) -> None:
     raise AssertionError(f"made again: {draft}")
 
