@@ -37,8 +37,8 @@ BLACKOUT = "blackout"
 
 @dataclass(frozen=True)
 class Fault(Strictly):
-    """Break something: here, or, beside another verb, while that is done. What must be there then is for the
-    steps that follow to say."""
+    """Break something: here, or, beside another verb, while that is done. [The words](#words-for-fault) say
+    where each can stand."""
 
     what: Annotated[faults.Fault, Field(description="What is broken.")]
 

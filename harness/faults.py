@@ -71,24 +71,38 @@ class Broken(Strictly):
 
 @dataclass(frozen=True)
 class Pause(Broken):
-    """The machine stands still, with all its CPUs, and goes on: a busy host, a migration."""
+    """The machine stands still, with all its CPUs, and goes on: a busy host, a migration.
+
+    Beside `kexec` and `jump` it does so between the two kernels.
+    """
 
     time: Annotated[Time, Field(description="How long, as 500ms or 2s.")]
 
 
 @dataclass(frozen=True)
 class Nmi(Broken):
-    """A non-maskable interrupt that nobody asked for; beside a step one after the other until it is over."""
+    """A non-maskable interrupt that nobody asked for; beside a step one after the other until it is over.
+
+    Not beside `kexec` and `jump`: between two kernels nobody takes it, which resets any machine.
+    """
 
 
 @dataclass(frozen=True)
 class Panic(Broken):
-    """The kernel panics, and the machine starts again from nothing."""
+    """The kernel panics, and the machine starts again from nothing.
+
+    Its log may say so then. Beside a single call, which it cuts short: on a box or an fd, or `load_kernel`;
+    not beside `kexec` and `jump`.
+    """
 
 
 @dataclass(frozen=True)
 class PowerCut(Broken):
-    """The machine is reset, and starts again from nothing."""
+    """A power cut: the machine is reset, and starts again from nothing.
+
+    Beside a single call, which it cuts short: on a box or an fd, or `load_kernel`; beside `kexec` and `jump`
+    between the two kernels.
+    """
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,11 @@ class Pressure(Broken):
 
 @dataclass(frozen=True)
 class Handler(Broken):
-    """An operation of vfio_mock's handler fails, or takes long; it has to be asked for, or it was no test."""
+    """An operation of vfio_mock's handler fails, or takes long, once. It has to be asked for before the
+    kernel ends, or it was no test.
+
+    Beside `load: vfio_mock` the module is told when it is loaded.
+    """
 
     operation: Annotated[
         Operation,
@@ -122,7 +140,10 @@ class Handler(Broken):
 
 @dataclass(frozen=True)
 class Allocation(Broken):
-    """An allocation of the kernel's fails in the step's own call; there has to be one, or it was no test."""
+    """An allocation of the kernel's fails in the step's own call; there has to be one, or it was no test.
+
+    Beside a single call on a box. It needs `requires: {config: [FAILSLAB]}`.
+    """
 
     nth: Annotated[Whole, Field(ge=1, description="Which one, counted from 1.")]
 

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from harness import layout
+from harness.actions import Fault, Measure
 from harness.faults import FAULTS, Word
 from harness.kinds import DEFAULT_MODULES, KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.record import PROMISES, Property
@@ -12,7 +13,20 @@ from harness.report import MEANING
 from harness.result import CHECKS
 from harness.scalars import FD_NAME, MODULE_CHANGE, PROGRAM, TAG, UNITS, VARIABLE
 from harness.schema import DEFS, Schema, definitions, purpose
-from harness.topics import BESIDE, HEAD, LOADED, PROMISED, REPEAT, TOPICS, VALUES
+from harness.topics import (
+    BEGIN,
+    BESIDE,
+    BROKEN,
+    FIRST,
+    HEAD,
+    LOADED,
+    PROMISED,
+    REPEAT,
+    SEEN,
+    TEMPLATE,
+    TOPICS,
+    VALUES,
+)
 from harness.verbs import VERBS, Verb
 from harness.verdict import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE
 
@@ -34,8 +48,16 @@ IN_STEPS = ("Fill", "Span", "Write", "Output")
 def manual() -> str:
     """The whole page, as Markdown."""
     defs = definitions()
-    parts = [HEAD, *header(defs), VALUES, *steps(defs), *kinds(), *promises(), *checks(), *verdicts()]
+    parts = [HEAD, *example(), *header(defs), VALUES, *steps(defs)]
+    parts += [*kinds(), *promises(), SEEN, *checks(), *verdicts()]
     return "\n".join(parts)
+
+
+def example() -> Iterator[str]:
+    """A whole scenario, and what can be done with it."""
+    text = TEMPLATE.read_text(encoding="utf-8")
+    yield "## A whole scenario\n"
+    yield f"```yaml\n{text[text.index(FIRST) :]}```\n{BEGIN}"
 
 
 def header(defs: Mapping[str, Schema]) -> Iterator[str]:
@@ -66,7 +88,7 @@ def steps(defs: Mapping[str, Schema]) -> Iterator[str]:
     yield "### Mappings in steps\n"
     yield from (mapping(name, defs) for name in IN_STEPS)
     yield "### Words for `fault`\n"
-    yield "A word alone, or with what there is to be said of it.\n"
+    yield BROKEN
     yield from (breakage(word, FAULTS[word], defs[FAULTS[word].kind.__name__]) for word in FAULTS)
     yield "### Fields for `damage`\n"
     yield "The checksum of what has one is made right again, unless `checksum: stale`.\n"
@@ -90,7 +112,9 @@ def breakage(name: str, word: Word, model: Schema) -> str:
         (False, True): "Only beside a verb.",
     }[word.alone, word.beside]
     properties = keys(model) if model.get("properties") else ""
-    return f"#### {word.kind.__name__}\n\n`{name}`: {model['description']}{short} {place}\n\n{properties}"
+    first, *more = model["description"].split("\n\n")
+    text = "\n\n".join([f"`{name}`: {first}{short} {place}", *more])
+    return f"#### {word.kind.__name__}\n\n{text}\n\n{properties}"
 
 
 def about(verb: Verb) -> str:
@@ -107,6 +131,7 @@ def about(verb: Verb) -> str:
     on = f" on {', '.join(refusable)}" if set(refusable) != set(Carrier) else ""
     beside = [f"`expect`{on}"] if refusable else []
     beside += ["`as`"] if verb.by_process else []
+    beside += ["`fault`"] if verb.kind not in {Fault, Measure} else []
     lines += [f"Beside it: {', '.join(beside)}."] if beside else ["Nothing stands beside it."]
     return "  \n".join(lines) + "\n"
 

@@ -2,8 +2,12 @@
 """What the manual has besides the models: verbs by topic, an example of each, what values look like."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
+# What `harness new` writes; FILE stands for its path. The manual begins with it too, from its first key on.
+TEMPLATE = Path(__file__).with_name("template.yaml")
+FIRST = "# One line:"
 REPEAT = "repeat"
 # Verbs by topic, each with a step as it stands in a scenario.
 TOPICS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -65,8 +69,21 @@ HEAD = """\
 <!-- Made of the models in harness/ by: harness manual >docs/language.md -->
 # The scenario language
 
-All that a scenario can say. [How to write one](scenarios.md) begins with an example; `harness check` finds every mistake in a file,
-and `harness schema` has editors find them while it is written.
+All that a scenario can say. A scenario is a YAML file in a folder `scenarios/`, or in a folder of it. It says, step by step, what is done
+with a machine that is live updated, and what must be so. A *box* keeps fds for the next kernel; a *carrier* is the interface that does it:
+`fdbox` (`/dev/fdbox`), where a box has to be sealed to travel, or `luo` (`/dev/liveupdate`), where a box is a session, and names in it are
+tokens. Each verb below says what it is on either. A *generation* is one kernel of a machine: 0 from the cold boot on, one more for each kexec.
+"""
+BEGIN = """
+Its file is `scenarios/memfd/mine.yaml` here; `harness new memfd/mine` writes one to begin with.
+
+    harness check scenarios/memfd/mine.yaml              # every mistake, with its place and the nearest valid word
+    harness list scenarios/memfd/mine.yaml               # its cases: one for each carrier and combination of the matrix
+    harness run scenarios/memfd/mine.yaml                # all of them; 'scenarios/memfd/mine.yaml[luo]': those on luo
+    harness shell 'scenarios/memfd/mine.yaml[luo,4K]'    # one of them, and a shell in its machine at the end
+
+Beside its report a run leaves a folder with everything about it: the console of each generation, the kernel's log, `plan.json`, which
+`harness run` repeats, and `qemu.sh`, which boots the same machine by hand.
 """
 VALUES = """\
 ## Values
@@ -88,7 +105,23 @@ an error, and so is a key without a value.
 | tag | small letters, digits, `_` and `-` |
 | version | numbers with dots: `7.3.4`, `"7.3"` |
 | range | `7.3.4`; `"7.3"`, which is all of it; `">=7.2"`; `"<7.4"`; `">=7.2 <7.4"`; a release candidate counts as its release |
-| `$NAME` | a value of the matrix, in the place of any value; text that is nothing but `$NAME` becomes that value, whatever it is. `$ROUND` in a `repeat` counts from 1. In commands of `ssh`, a name that the matrix does not have is the shell's |
+| `$NAME` | a value of the matrix, in the place of any value; text that is nothing but `$NAME` becomes that value, whatever it is: also a list of steps, as `- $DONE` where a step could be. `$ROUND` in a `repeat` counts from 1. In commands of `ssh`, a name that the matrix does not have is the shell's |
+"""
+BROKEN = """\
+A word alone, or with what there is to be said of it. A fault that was ordered and does not happen is an ERROR: nothing was tested.
+
+What must still be there is for the steps after it to say. After `panic` and `reset` the next generation is a cold boot, proven by its
+identity: all boxes and fds are gone. If a box had something in it, some later step has to look: `list: {boxes: {}}`, or an `expect`.
+"""
+SEEN = """\
+## What has to be looked at
+
+What a live update carries has to be looked at by some later step: `verify`, `guest`, `list`, or one with an `expect`. A scenario that means
+not to says why: `unseen: it must not be there`. The host's record of an fd follows every step on the fd, or on a `dup` of it. What it
+cannot know, as a change by `ssh`, it finds as a fault.
+
+What the vocabulary does not have: `ssh` can ask the agent, which holds the fds, for any of its operations (`guests/agent/ops.c`), one by
+one, `agent call '{"op":"stat","fd":"ram"}'`, or a line each, `agent connect <requests`. Its answers are JSON.
 """
 BESIDE = """\
 With `expect`, the call of the step has to come to that, and nothing else: it must fail with that errno, and then changes nothing; or,

@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.cases import FOLDER
 from harness.diagnostic import guess, nearest
 from harness.errors import HarnessError, UsageError
+from harness.topics import TEMPLATE
 
-TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 # What cases are named by, and so are folders for their records.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]*")
 

@@ -11,12 +11,12 @@ from harness.artifacts import Artifacts
 from harness.build.spec import kernel_parameters
 from harness.cases import plans
 from harness.cli import main
-from harness.commands.new import TEMPLATE
 from harness.load import load
 from harness.plan import Plan, expand, plan
 from harness.runner import run
 from harness.scenario import Requires
 from harness.tests.test_schema import faults
+from harness.topics import TEMPLATE
 from harness.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]

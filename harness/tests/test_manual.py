@@ -2,10 +2,12 @@
 """docs/language.md is what the models say, and has all of them; its examples are steps."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from harness.cli import parse
 from harness.kinds import Kind
 from harness.manual import manual
 from harness.result import CHECKS, Oracle
@@ -39,6 +41,13 @@ def test_everything_is_in_it() -> None:
     for word in (*Kind, *(f"| {oracle} |" for oracle in Oracle)):
         assert word in TEXT
     assert set(CHECKS) == set(Oracle)
+
+
+def test_its_commands_are_understood() -> None:
+    commands = [line for line in TEXT.splitlines() if line.startswith("    harness ")]
+    assert [line.split()[1] for line in commands] == ["check", "list", "run", "shell"]
+    for line in commands:
+        parse(shlex.split(line.split("#")[0])[1:])
 
 
 def test_every_link_within_the_page_leads_somewhere() -> None:
