@@ -55,6 +55,7 @@ def test_fisher_is_a_probability_and_falls_with_each_failure() -> None:
 def test_a_change_has_the_same_p_in_both_directions() -> None:
     for bad in range(6):
         assert change_p(bad, 5, 1, 4) == change_p(1, 4, bad, 5)
+    assert change_p(0, 4, 4, 4) == change_p(4, 4, 0, 4) == pytest.approx(1 / 70)
     assert change_p(1, 2, 2, 4) == 1
     assert change_p(0, 0, 4, 4) == 1
 
