@@ -164,7 +164,7 @@ def test_a_fault_that_qemu_does_not_do(
     [
         ("panic", "vm.outage.PANIC_ORDER", "the kernel was ordered to panic, and did not"),
         ("{pressure: 50%}", "breaking.FILL", "MiB were taken, and of"),
-        ("kill", "vm.machine.AGENT_ENDS", "'ram' is still held"),
+        ("kill", "vm.talk.AGENT_ENDS", "'ram' is still held"),
     ],
 )
 def test_a_fault_that_the_guest_does_not_do(
