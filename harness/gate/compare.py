@@ -113,9 +113,12 @@ def values(attempts: Iterable[Attempt]) -> dict[tuple[str, str], list[float]]:
 
 def suspicious(before: float, after: float, unit: str) -> bool:
     """Whether two first values differ so much that it is worth a closer look."""
-    if unit == SECONDS and abs(after - before) < SUSPICIOUS_SECONDS:
-        return False
-    return abs(after - before) > SUSPICIOUS * abs(before)
+    return not short(after - before, unit) and abs(after - before) > SUSPICIOUS * abs(before)
+
+
+def short(difference: float, unit: str) -> bool:
+    """Whether a difference is a time so short that the host's own doings make it."""
+    return unit == SECONDS and abs(difference) < SUSPICIOUS_SECONDS
 
 
 def unsure(base: Sequence[Attempt], head: Sequence[Attempt]) -> list[tuple[str, str]]:
@@ -150,9 +153,11 @@ def metric(
     p, floor = significance.permutation(base, head), significance.noise(base)
     shift = significance.change(base, head)
     enough = min(len(base), len(head)) >= VALUES
+    real = p < ALPHA and (shift is None or abs(shift) > floor)
+    real = real and not short(statistics.median(head) - statistics.median(base), unit)
     trend = Trend.UNSETTLED if odd else Trend.SAME
     if enough:
-        trend = direction(shift, unit) if p < ALPHA and (shift is None or abs(shift) > floor) else Trend.SAME
+        trend = direction(shift, unit) if real else Trend.SAME
     return Metric(
         case=case,
         route=route,

@@ -159,6 +159,9 @@ BASE = [2.0, 2.1, 2.05, 2.15, 1.95, 2.0]
         ([2.0], [2.1], "s", Trend.SAME),
         # A quarter more of nearly nothing.
         ([0.02], [0.04], "s", Trend.SAME),
+        # Twice as much, each time, of what a round trip takes.
+        ([0.009] * 6, [0.018] * 6, "s", Trend.SAME),
+        ([0.09] * 6, [0.18] * 6, "s", Trend.WORSE),
         # What is counted spreads not at all.
         ([7, 7, 7, 7, 7, 7], [8, 8, 8, 8, 8, 8], "bytes", Trend.WORSE),
     ],
