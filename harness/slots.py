@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 
 from harness.build.store import Store
 from harness.deadline import Deadline
-from harness.progress import say
+from harness.errors import HarnessError
+from harness.progress import duration, say
 
 # QEMU itself takes so much beside the guest's memory, and the host keeps a part of its own, in MiB.
 OVERHEAD = 256
@@ -42,7 +43,10 @@ def host_memory() -> int:
 
 @contextlib.contextmanager
 def place(store: Store, machine: int) -> Iterator[None]:
-    """Have a place for a machine of so many MiB while the context lasts; waits until there is one."""
+    """Have a place for a machine of so many MiB while the context lasts; waits until there is one.
+
+    Raises HarnessError when there is none for very long.
+    """
     folder = store.root / "lock"
     folder.mkdir(parents=True, exist_ok=True)
     memory = host_memory()
@@ -60,8 +64,14 @@ def place(store: Store, machine: int) -> Iterator[None]:
                         taken.append(file)
             return len(taken) == wanted
 
-        with FileLock(folder / "places"):
-            if not take():
-                say("waiting for a place: other machines run on this host")
-            Deadline(WAIT_SECONDS).wait(take, lambda: None)
+        limit = Deadline(WAIT_SECONDS)
+        try:
+            with FileLock(folder / "places").acquire(timeout=limit.remaining):
+                if not take():
+                    say("waiting for a place: other machines run on this host")
+                found = limit.wait(take, lambda: None)
+        except Timeout:
+            found = False
+        if not found:
+            raise HarnessError(f"no place for a machine in {duration(WAIT_SECONDS)}: who holds {folder}?")
         yield

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Places for machines are shared by processes, and free again when their holder is killed."""
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
 
+from harness import slots
 from harness.build.store import Store
+from harness.errors import HarnessError
 from harness.slots import host_memory, needed, place, places
 
+# Ends a test that would hang.
+SECONDS = 30.0
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -58,16 +65,38 @@ def test_a_place_is_held_while_the_context_lasts(tmp_path: Path) -> None:
     assert free(store) == before + 1
 
 
-def test_a_killed_holder_leaves_nothing(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def holder(store: Store, memory: int) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has places for a machine of so many MiB; it ends with the context."""
+    command = [sys.executable, "-c", HOLD, str(store.root), str(memory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert select.select([process.stdout], [], [], SECONDS)[0], "it has no place"
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_killed_holder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "WAIT_SECONDS", SECONDS)
     store = Store(tmp_path)
-    everything = str(host_memory())
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path), everything], stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout
-        assert holder.stdout.readline() == "held\n"
+    with holder(store, host_memory()) as process:
         assert free(store) == 0
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
-    with place(store, host_memory()):
-        assert free(store) == 0
+        process.send_signal(signal.SIGKILL)
+        process.wait(SECONDS)
+        with place(store, host_memory()):
+            assert free(store) == 0
+
+
+def test_who_waits_too_long_has_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "WAIT_SECONDS", 0.1)
+    store = Store(tmp_path)
+    with (
+        holder(store, host_memory()),
+        pytest.raises(HarnessError, match="no place for a machine"),
+        place(store, 512),
+    ):
+        pass
+    assert free(store) == places(os.cpu_count() or 1, host_memory())
