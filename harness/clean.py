@@ -31,7 +31,7 @@ KINDS = (
     *("bare", "virtme-ng"),
 )
 # Work areas of kernels, which are built from nothing when they are missing.
-AREAS = (f"{TREE}-", "variants-", "commits-")
+AREAS = (f"{TREE}-", "variants-", "commits-", "worktree-")
 
 
 class NotThereError(HarnessError):

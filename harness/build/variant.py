@@ -42,6 +42,13 @@ class Commit:
     name: str
     hash: str
     subject: str
+    # Where its objects are, if the tree does not have them.
+    objects: Path | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What git has to know to find it in the tree."""
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.objects)} if self.objects else {}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ def find_commit(tree: Path, name: str) -> Commit:
 
 def changed_files(before: Commit, after: Commit) -> tuple[str, ...]:
     """The files in which two commits of a tree differ."""
-    found = git(before.tree, "diff", "--name-only", "--no-renames", "-z", before.hash, after.hash, "--")
+    words = ("diff", "--name-only", "--no-renames", "-z", before.hash, after.hash, "--")
+    found = git(before.tree, *words, **before.environment, **after.environment)
     return tuple(name for name in found.split("\0") if name)
 
 
@@ -80,16 +88,20 @@ def between(before: Commit, after: Commit) -> list[Commit]:
     Raises UsageError when there is no way.
     """
     tree, span = before.tree, f"{before.hash}..{after.hash}"
-    found = git(tree, "log", "--reverse", "--first-parent", "--format=%H %s", span).splitlines()
+    words = ("log", "--reverse", "--first-parent", "--format=%H %s", span)
+    found = git(tree, *words, **after.environment).splitlines()
     if not found or not is_ancestor(before, after):
         raise UsageError(f"{after.name} is not made of commits on top of {before.name}")
-    return [Commit(tree, line[:10], *line.split(" ", 1)) for line in found]
+    lines = [line.split(" ", 1) for line in found]
+    return [
+        after if full == after.hash else Commit(tree, full[:10], full, subject) for full, subject in lines
+    ]
 
 
 def is_ancestor(before: Commit, after: Commit) -> bool:
     """Whether one commit leads to the other."""
     try:
-        git(before.tree, "merge-base", "--is-ancestor", before.hash, after.hash)
+        git(before.tree, "merge-base", "--is-ancestor", before.hash, after.hash, **after.environment)
     except ProcessError:
         return False
     return True
@@ -159,5 +171,5 @@ def take_out(commit: Commit, area: Path) -> Path:
     repository = git(commit.tree, "rev-parse", "--absolute-git-dir").strip()
     own = {"GIT_INDEX_FILE": str(area / "index"), "GIT_WORK_TREE": str(folder), "GIT_DIR": repository}
     (area / "index.lock").unlink(missing_ok=True)  # of one that was killed; the area is ours alone
-    git(folder, "read-tree", "--reset", "-u", commit.hash, **own)
+    git(folder, "read-tree", "--reset", "-u", commit.hash, **own, **commit.environment)
     return folder

@@ -21,8 +21,8 @@ def command(options: argparse.Namespace) -> int:
     """Build both sides, run the cases, print the answer."""
     limit, store = budget(options), default_store()
     part = shard.parse(options.shard) if options.shard else WHOLE
-    base, head = (sides.make(store, one) for one in sides.recipes(store, wanted(options)))
-    files = sides.touched(store, wanted(options))
-    found = compare(store, options, base, head, files, options.out, limit, part)
+    recipes = sides.recipes(store, wanted(options))
+    base, head = (sides.make(store, one) for one in recipes)
+    found = compare(store, options, base, head, sides.touched(*recipes), options.out, limit, part)
     print(terminal.render(found, colour=sys.stdout.isatty()))
     return found.exit_code

@@ -12,6 +12,7 @@ from harness.build.series import Series, obtain_project, obtain_series
 from harness.build.spec import KernelSpec, kernel_names, kernel_spec, load_specs
 from harness.build.store import Store
 from harness.build.variant import Commit, Variant, between, changed_files, find_commit, obtain_variant
+from harness.build.worktree import find_worktree
 from harness.errors import HarnessError, UsageError
 from harness.gate.cells import Side
 from harness.gate.routes import BASE, HEAD
@@ -59,17 +60,26 @@ def recipes(store: Store, wanted: Wanted) -> tuple[Recipe, Recipe]:
     """How base and head are made. Raises UsageError when these are not two sides."""
     if wanted.series and wanted.head:
         raise UsageError("--series makes the head out of the base, so --head says it twice: give one of them")
-    if not wanted.series and not wanted.head:
-        raise UsageError("nothing to compare with the base: name a --head, or a --series of patches")
+    if not wanted.series and not wanted.head and not wanted.tree:
+        raise UsageError("nothing to compare with the base: name a --head, a --tree or a --series of patches")
     base = _recipe(BASE, wanted.base, wanted.tree)
     if wanted.series:
         series = obtain_series(store, wanted.series)
         count = f"{len(series.titles)} patch{'es' if len(series.titles) > 1 else ''}"
         return base, replace(base, side=HEAD, name=f"{base.name} with {count}", series=series)
-    head = _recipe(HEAD, wanted.head, wanted.tree)
+    if wanted.tree and not wanted.head:
+        found = find_worktree(store, wanted.tree)
+        head = Recipe(HEAD, found.name, base.spec, found)
+    else:
+        head = _recipe(HEAD, wanted.head, wanted.tree)
     if (base.spec, base.commit and base.commit.hash) == (head.spec, head.commit and head.commit.hash):
-        raise UsageError(f"base and head are the same: {base.name} and {head.name}")
+        raise UsageError(f"base and head are the same: {base.name} and {head.name}{_clean(wanted)}")
     return base, head
+
+
+def _clean(wanted: Wanted) -> str:
+    """What else there is to say when they are the same."""
+    return f"; nothing in {wanted.tree} is changed" if wanted.tree and not wanted.head else ""
 
 
 def steps(store: Store, wanted: Wanted) -> list[Recipe]:
@@ -152,17 +162,11 @@ def _kernel(store: Store, recipe: Recipe, spec: KernelSpec) -> Kernel:
     )
 
 
-def touched(store: Store, wanted: Wanted) -> tuple[str, ...]:
+def touched(base: Recipe, head: Recipe) -> tuple[str, ...]:
     """The files in which base and head differ, as far as that is known before anything is built."""
-    if wanted.series:
-        return obtain_series(store, wanted.series).files
-    if wanted.tree:
-        before, after = (
-            find_commit(wanted.tree, wanted.base or "HEAD"),
-            find_commit(wanted.tree, wanted.head or ""),
-        )
-        return changed_files(before, after)
-    return ()
+    if base.commit and head.commit and base.commit != head.commit:
+        return changed_files(base.commit, head.commit)
+    return head.series.files
 
 
 def between_files(before: Made, after: Made) -> tuple[str, ...]:

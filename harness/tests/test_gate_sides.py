@@ -42,7 +42,7 @@ def test_a_series_is_on_top_of_the_default_kernel(store: Store, series: Path) ->
     assert (base.name, head.name) == (DEFAULT, f"{DEFAULT} with 3 patches")
     assert head.series.titles == ("1", "2", "3")
     assert not base.series.titles
-    assert sides.touched(store, Wanted(series=(series,))) == ("kmod/box.c", "mm/x.c")
+    assert sides.touched(base, head) == ("kmod/box.c", "mm/x.c")
 
 
 def test_commits_of_a_tree(store: Store, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_commits_of_a_tree(store: Store, tmp_path: Path) -> None:
     assert base.commit
     assert head.commit
     assert (base.commit.subject, head.commit.subject) == ("one", "three")
-    assert sides.touched(store, Wanted("c0", "main", tree)) == ("x",)
+    assert sides.touched(base, head) == ("x",)
 
 
 def test_each_patch_of_a_series_is_a_step(store: Store, series: Path) -> None:
