@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness import modules
 from harness.build.guest import Guest, obtain_guest
-from harness.build.kernel import Kernel, obtain_kernel
+from harness.build.kernel import Kernel, images, obtain_kernel
 from harness.build.kmod import KMOD, obtain_modules
 from harness.build.selftests import MODULES, Selftests, obtain_selftests
 from harness.build.spec import kernel_parameters, smallest_machine
@@ -152,6 +152,6 @@ def hardware(plan: Plan, artifacts: Artifacts) -> Hardware:
         kernel=artifacts.kernels[plan.kernel].image,
         initramfs=artifacts.guest.initramfs,
         cmdline=plan.cmdline,
-        disks=tuple(artifacts.kernels[name].image for name in plan.next_kernels),
+        disks=images(artifacts.kernels),
         nodes=machine.nodes,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import breaking, calls, checks, faults, identity
 from harness.actions import Fault, Step
-from harness.build.kernel import Kernel
+from harness.build.kernel import Kernel, images
 from harness.calls import SimpleAction
 from harness.evidence import Evidence
 from harness.fds import Fds
@@ -71,8 +71,9 @@ class Generations:
     def _loading(self, number: int) -> dict[str, object]:
         """What the agent has to know to load the kernel of a step."""
         jump = self.plan.jump_of(number)
-        disk, size = self.plan.next_kernels.index(jump.kernel), self.kernels[jump.kernel].image.stat().st_size
-        return {"disk": disk, "size": size, "cmdline": jump.cmdline}
+        image = self.kernels[jump.kernel].image
+        disk = images(self.kernels).index(image)
+        return {"disk": disk, "size": image.stat().st_size, "cmdline": jump.cmdline}
 
     def _leave(self) -> None:
         """What must be known of a kernel before it ends."""

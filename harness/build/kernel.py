@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -77,6 +77,14 @@ class Kernel:
     def complete(self) -> bool:
         """Whether it has all that our modules need; only a tree of the user's may not."""
         return not self.rejected and not self.lost
+
+
+def images(kernels: Mapping[str | None, Kernel]) -> tuple[Path, ...]:
+    """What machines have as disks for these kernels, whichever of them boots and whichever follows.
+
+    All machines on the same kernels have the same disks, so that a saved one suits every case on them.
+    """
+    return tuple(dict.fromkeys(kernel.image for kernel in kernels.values()))
 
 
 def obtain_kernel(store: Store, name: str | None, tree: Path | None = None) -> Kernel:
