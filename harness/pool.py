@@ -4,7 +4,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Generic, TypeVar
@@ -30,14 +30,23 @@ class Pool(Generic[T, R]):
         self._jobs = jobs
         self._context = multiprocessing.get_context("fork")
 
-    def results(self, items: Sequence[T]) -> Generator[tuple[T, R | HarnessError], None, None]:
+    def results(self, items: Iterable[T]) -> Generator[tuple[T, R | HarnessError], None, None]:
         """Each item with its result as it is done; a worker that dies leaves a HarnessError in its place."""
-        waiting = list(items)
+        waiting = iter(items)
+        return self.feed(lambda: next(waiting, None))
+
+    def feed(self, pull: Callable[[], T | None]) -> Generator[tuple[T, R | HarnessError], None, None]:
+        """The same for items that depend on results: pull is asked for one whenever a worker is free.
+
+        None: there is none before another result.
+        """
         running: dict[Connection, tuple[T, ForkProcess]] = {}
         try:
-            while waiting or running:
-                while waiting and len(running) < self._jobs:
-                    self._start(waiting.pop(0), running)
+            while True:
+                while len(running) < self._jobs and (item := pull()) is not None:
+                    self._start(item, running)
+                if not running:
+                    return
                 for pipe in wait(list(running)):
                     assert isinstance(pipe, Connection)
                     item, process = running.pop(pipe)
@@ -80,7 +89,7 @@ class Pool(Generic[T, R]):
         return result
 
 
-def _end(processes: Sequence[ForkProcess]) -> None:
+def _end(processes: Collection[ForkProcess]) -> None:
     """End workers: each ends its machine first; one that does not is killed, and its machine with it."""
     for process in processes:
         process.terminate()

@@ -33,6 +33,9 @@ from harness.vm.machine import Machine
 from harness.vm.start import Login, started
 from harness.wording import step_title
 
+# The outcome, in the folder of a run.
+OUTCOME = "outcome.json"
+
 
 def run(
     plan: Plan,
@@ -136,7 +139,7 @@ def _conclude(
     )
     events.emit("verdict", verdict=outcome.verdict)
     text = json.dumps(outcome.to_json(), indent=2, default=str) + "\n"
-    (out / "outcome.json").write_text(text, encoding="utf-8")
+    (out / OUTCOME).write_text(text, encoding="utf-8")
     if outcome.updates:
         (out / drawing.NAME).write_text(drawing.svg(outcome), encoding="utf-8")
     if journal:

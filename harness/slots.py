@@ -42,10 +42,10 @@ def host_memory() -> int:
 
 
 @contextlib.contextmanager
-def place(store: Store, machine: int) -> Iterator[None]:
+def place(store: Store, machine: int, seconds: float = WAIT_SECONDS) -> Iterator[None]:
     """Have a place for a machine of so many MiB while the context lasts; waits until there is one.
 
-    Raises HarnessError when there is none for very long.
+    Raises HarnessError when there is none for so many seconds.
     """
     folder = store.root / "lock"
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def place(store: Store, machine: int) -> Iterator[None]:
                         taken.append(file)
             return len(taken) == wanted
 
-        limit = Deadline(WAIT_SECONDS)
+        limit = Deadline(seconds)
         try:
             with FileLock(folder / "places").acquire(timeout=limit.remaining):
                 if not take():
@@ -73,5 +73,5 @@ def place(store: Store, machine: int) -> Iterator[None]:
         except Timeout:
             found = False
         if not found:
-            raise HarnessError(f"no place for a machine in {duration(WAIT_SECONDS)}: who holds {folder}?")
+            raise HarnessError(f"no place for a machine in {duration(seconds)}: who holds {folder}?")
         yield

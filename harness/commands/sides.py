@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import shard
 from harness.build.store import Store
 from harness.deadline import Deadline
-from harness.gate import order, session
+from harness.gate import folder, order, session
 from harness.gate.cells import Gate, NotRun
 from harness.gate.history import failed_lately
 from harness.gate.routes import chosen, on_route, routes
@@ -28,7 +28,11 @@ def add_sides(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a commit of --tree (default: HEAD), or a kernel of kernel/kernels.yaml",
     )
-    parser.add_argument("--head", metavar="NAME", help="the same, for the other side")
+    parser.add_argument(
+        "--head",
+        metavar="NAME",
+        help="the same, for the other side (default: what is in --tree now, uncommitted changes included)",
+    )
     add_tree(parser)
     parser.add_argument(
         "--series",
@@ -64,7 +68,7 @@ def add_cases(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=minutes,
         metavar="MINUTES",
-        help="stop after so long; the most telling cases come first",
+        help="so long at most; the most telling cases come first",
     )
     parser.add_argument(
         "--repeat", type=positive, default=1, metavar="N", help="attempts at least (default: %(default)s)"
@@ -124,12 +128,12 @@ def compare(
         problem = (base.side.problem or head.side.problem).partition("\n")[0]
         left_out += [NotRun(case.id, route, problem) for case in cases for route in routes(case)]
         found = Gate(base.side, head.side, (), (), (), tuple(left_out), command=tuple(sys.argv))
-        return session.keep(found, out or session.choose_folder(runs, session.key((base, head), [])))
+        return folder.keep(found, out or folder.choose(runs, folder.key((base, head), [])))
     now = Session(store, base, head, cases, Path(), options.jobs, options.repeat, limit)
     now.cases = ordered(store, now, part, files)
     plans = [now.plan(order.Next(case, route)) for case in now.cases for route in routes(case)]
-    now.folder = out or session.choose_folder(runs, session.key((base, head), plans))
-    with session.alone(now.folder):
+    now.folder = out or folder.choose(runs, folder.key((base, head), plans))
+    with folder.alone(now.folder):
         return session.gate(now, sys.argv, left_out, (part.number, part.count))
 
 

@@ -27,6 +27,11 @@ class Route(StrEnum):
     FORWARD = "base -> head"
     BACK = "head -> base"
 
+    @property
+    def folder(self) -> str:
+        """As a part of a file's name: artifact stores refuse some characters."""
+        return self.replace(" -> ", "-to-")
+
 
 class State(StrEnum):
     """What became of a cell, from base to head."""

@@ -2,7 +2,7 @@
 """Which case first, and what next: pure functions over what is known so far."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.gate.cells import Attempt, Route
@@ -81,11 +81,11 @@ def most(case: Case, turn: Sequence[Route], attempts: Attempts) -> int:
     return max(len(attempts.get((case.id, route), ())) for route in turn)
 
 
-def batch(cases: Sequence[Case], attempts: Attempts, repeat: int, size: int) -> list[Next]:
-    """What is run next, at least so many at once if there are: of the most telling cases not done."""
-    found: list[Next] = []
-    for case in cases:
-        found += wanted(case, attempts, repeat)
-        if len(found) >= size:
-            break
-    return found
+def turns(cases: Iterable[Case], attempts: Attempts, repeat: int) -> Iterator[list[Next]]:
+    """What is run next of each case that is not done, of the first one first."""
+    return (turn for case in cases if (turn := wanted(case, attempts, repeat)))
+
+
+def together(seconds: Sequence[float], jobs: int) -> float:
+    """How long it takes at least, so many at once."""
+    return max(*seconds, sum(seconds) / jobs)

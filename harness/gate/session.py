@@ -1,47 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One gate from two built sides to its answer; what it has done is in its run folder, so it can go on there.
-
-<folder>/results.jsonl          every attempt with its outcome, as it ends: what a resumed gate goes by
-<folder>/<case>/<route>.<n>/    a run directory for each attempt
-<folder>/gate.json              the answer; without it, or interrupted, there is something to go on with
-"""
+"""One gate from two built sides to its answer."""
 
 import contextlib
 import datetime
-import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from harness import digest
+from harness import digest, shard
 from harness.artifacts import Artifacts, needs_selftests, obtain_for
 from harness.build.kernel import Kernel
 from harness.build.spec import KernelSpec
 from harness.build.store import Store
 from harness.deadline import Deadline
-from harness.errors import HarnessError, UsageError
-from harness.gate import cells, compare, order, sides
-from harness.gate.attempts import attempt, parse_name
+from harness.errors import HarnessError
+from harness.gate import compare, folder, order, sides
+from harness.gate.attempts import attempt
 from harness.gate.cells import Attempt, Gate, NotRun, Route
 from harness.gate.order import Next
 from harness.gate.routes import BASE, HEAD, on_route, own_kernels, routes
 from harness.gate.sides import Made
 from harness.journal import Journal
 from harness.plan import Case, Plan
-from harness.planfile import plan_to_json
 from harness.pool import Pool
-from harness.progress import say
-from harness.publish import write_whole
+from harness.progress import duration, say
 from harness.result import Blame, Finding, Oracle, Outcome
-from harness.runner import check_writable, run, subject
-from harness.slots import place
+from harness.runner import run, subject
+from harness.slots import WAIT_SECONDS, place
 from harness.verdict import Verdict
-
-# What was interrupted longer ago is begun anew: the base is measured on the same day as the head.
-RESUME_SECONDS = 12 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +42,7 @@ class Job:
     out: Path
     store: Store
     journal: Journal
+    limit: Deadline | None
 
 
 @dataclass
@@ -70,8 +59,9 @@ class Session:
     limit: Deadline | None
     attempts: dict[tuple[str, Route], list[Attempt]] = field(default_factory=dict)
     artifacts: dict[bool, Artifacts] = field(default_factory=dict)
-    # Seconds of former runs of this gate.
-    before: float = 0.0
+    # Seconds that the attempts took, and that they were expected to take.
+    taken: float = 0.0
+    expected: float = 0.0
 
     @property
     def specs(self) -> Mapping[str | None, KernelSpec]:
@@ -87,104 +77,79 @@ class Session:
         """The plan of an attempt."""
         return on_route(one.case, one.route, self.specs)
 
+    def in_time(self, turn: Sequence[Next]) -> bool:
+        """Whether a turn that begins now is going to end within the budget, by how fast this host is."""
+        if self.limit is None:
+            return True
+        pace = self.taken / self.expected if self.expected else 1.0
+        each = [pace * shard.expected(self.plan(one)) for one in turn]
+        return order.together(each, self.jobs) <= self.limit.remaining
+
     def note(self, one: Next, outcome: Outcome) -> None:
         """Take an outcome in."""
+        if outcome.seconds:
+            self.taken += outcome.seconds
+            self.expected += shard.expected(self.plan(one))
         self.attempts.setdefault((one.case.id, one.route), []).append(
             attempt(outcome, one.route, self.releases)
         )
 
 
-def key(made: Sequence[Made], plans: Iterable[Plan]) -> str:
-    """What tells one gate from another: both sides as built, and what is run on them."""
-    parts = [f"{one.side.build_id} {one.side.modules}" for one in made]
-    parts += [plan_to_json(plan) for plan in plans]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
-
-
-def choose_folder(runs: Path, mark: str) -> Path:
-    """The folder of the last gate of this key that was interrupted not long ago; or a new one."""
-    for folder in sorted(runs.glob(f"*-gate-{mark}"), reverse=True):
-        recent = folder.stat().st_mtime > time.time() - RESUME_SECONDS
-        if recent and (not (folder / cells.NAME).exists() or cells.read(folder).interrupted):
-            return folder
-    return runs / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-gate-{mark}"
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Have a run folder to oneself. Raises UsageError when another gate is at work in it."""
-    check_writable(folder)
-    try:
-        with FileLock(folder / "lock").acquire(timeout=0):
-            yield
-    except Timeout as error:
-        raise UsageError(f"another gate with the same arguments is at work in {folder}") from error
-
-
-def gate(
-    session: Session, command: Sequence[str], left_out: Sequence[NotRun], shard: tuple[int, int]
-) -> Gate:
+def gate(session: Session, command: Sequence[str], left_out: Sequence[NotRun], part: tuple[int, int]) -> Gate:
     """Run until all is settled, the budget ends, or somebody stops us; the answer is in the folder too."""
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     began, interrupted = time.monotonic(), False
+    before = folder.seconds(session.folder)
     resume(session)
     try:
         work(session, command)
     except KeyboardInterrupt:
         interrupted = True
-    found = conclude(session, left_out)
-    found = replace(
-        found,
-        command=tuple(command),
-        started=started,
-        seconds=session.before + time.monotonic() - began,
-        shard=shard,
-        interrupted=interrupted,
-    )
-    return keep(found, session.folder)
-
-
-def keep(found: Gate, folder: Path) -> Gate:
-    """Write the answer into its folder."""
-    check_writable(folder)
-    found = replace(found, directory=folder)
-    write_whole(folder / cells.NAME, cells.dump(found))
-    return found
+    found = conclude(session, left_out, interrupted)
+    seconds = before + time.monotonic() - began
+    found = replace(found, command=tuple(command), started=started, seconds=seconds, shard=part)
+    return folder.keep(found, session.folder)
 
 
 def resume(session: Session) -> None:
-    """Take in what an interrupted gate has done here: what could not be tested then is tried again."""
-    with contextlib.suppress(UsageError):
-        session.before = cells.read(session.folder).seconds
-    try:
-        done = digest.read(session.folder).outcomes
-    except UsageError:
-        return
-    known = {case.id: case for case in session.cases}
-    count = 0
-    for outcome in done:
-        named = parse_name(outcome.case)
-        if named and named[0] in known and outcome.verdict is not Verdict.ERROR:
-            session.note(Next(known[named[0]], named[1]), outcome)
-            count += 1
-    if count:
-        say(f"going on with {session.folder}: {count} attempts are there already")
+    """Take in what an interrupted gate has done."""
+    done = folder.done(session.folder, session.cases)
+    for one, outcome in done:
+        session.note(one, outcome)
+    if done:
+        say(f"going on with {session.folder}: {len(done)} attempts are there already")
 
 
 def work(session: Session, command: Sequence[str]) -> None:
-    """Make attempts until nothing is open."""
+    """Make attempts until nothing is open, or there is no time for what is."""
     journal = Journal(session.folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
     journal.begin(command, [])
+    waiting: list[Next] = []
+    busy: Counter[str] = Counter()
+
+    def pull() -> Job | None:
+        if not waiting:
+            waiting.extend(next_turn(session, busy))
+            busy.update(one.case.id for one in waiting)
+        return job(session, waiting.pop(0), journal) if waiting else None
+
     pool: Pool[Job, Outcome] = Pool(run_job, session.jobs)
-    while todo := order.batch(session.cases, session.attempts, session.repeat, session.jobs):
-        if session.limit and session.limit.expired:
-            return
-        jobs = [job(session, one, journal) for one in todo]
-        with contextlib.closing(pool.results(jobs)) as results:
-            for done, result in results:
-                outcome = result if isinstance(result, Outcome) else lost(done, result)
-                session.note(done.next, outcome)
-                say(f"{outcome.verdict} {done.plan.case} ({outcome.seconds:.1f} s)")
+    with contextlib.closing(pool.feed(pull)) as results:
+        for done, result in results:
+            outcome = result if isinstance(result, Outcome) else lost(done, result)
+            session.note(done.next, outcome)
+            busy[done.next.case.id] -= 1
+            say(f"{outcome.verdict} {done.plan.case} ({outcome.seconds:.1f} s)")
+
+
+def next_turn(session: Session, busy: Mapping[str, int]) -> list[Next]:
+    """What is run next: the turn of the most telling case that has one, for which there is time.
+
+    A case whose last turn has not ended waits for it.
+    """
+    idle = [case for case in session.cases if not busy.get(case.id)]
+    turns = order.turns(idle, session.attempts, session.repeat)
+    return next((turn for turn in turns if session.in_time(turn)), [])
 
 
 def job(session: Session, one: Next, journal: Journal) -> Job:
@@ -194,7 +159,8 @@ def job(session: Session, one: Next, journal: Journal) -> Job:
     if tests not in session.artifacts:
         session.artifacts[tests] = both(session, tests)
     made = session.artifacts[tests]
-    return Job(one, plan, made, free(session.folder / one.case.id, one.route), session.store, journal)
+    out = folder.free(session.folder, one.case.id, one.route)
+    return Job(one, plan, made, out, session.store, journal, session.limit)
 
 
 def both(session: Session, tests: bool) -> Artifacts:
@@ -205,15 +171,10 @@ def both(session: Session, tests: bool) -> Artifacts:
     return obtain_for(session.store, kernels, BASE, tests, kmod)
 
 
-def free(folder: Path, route: Route) -> Path:
-    """The first run directory of a route that nobody has used."""
-    name = route.name.lower()
-    return next(path for n in range(1, 10_000) if not (path := folder / f"{name}.{n}").exists())
-
-
 def run_job(one: Job) -> Outcome:
     """Make an attempt, in a worker, when there is a place for its machine."""
-    with place(one.store, one.plan.machine.memory):
+    patience = one.limit.remaining if one.limit else WAIT_SECONDS
+    with place(one.store, one.plan.machine.memory, patience):
         return run(one.plan, one.made, one.out, journal=one.journal)
 
 
@@ -225,16 +186,19 @@ def lost(one: Job, error: HarnessError) -> Outcome:
     return outcome
 
 
-def conclude(session: Session, left_out: Sequence[NotRun]) -> Gate:
+def conclude(session: Session, left_out: Sequence[NotRun], interrupted: bool = False) -> Gate:
     """The answer, as far as it is known."""
     found, numbers, missing = [], [], list(left_out)
+    early = "it was interrupted before"
+    if session.limit and not interrupted:
+        early = f"the budget of {duration(session.limit.seconds)} had no time for it"
     for case in session.cases:
         base = session.attempts.get((case.id, Route.BASE), [])
         for route in routes(case):
             head = session.attempts.get((case.id, route), [])
             if route is Route.BASE:
                 continue
-            if reason := why_not(base, head):
+            if reason := why_not(base, head, early):
                 missing.append(NotRun(case.id, route, reason))
                 continue
             about = replace(subject(on_route(case, route, session.specs)), case=case.id)
@@ -251,13 +215,14 @@ def conclude(session: Session, left_out: Sequence[NotRun]) -> Gate:
         messages=tuple(compare.messages(by_case)),
         not_run=tuple(missing),
         notes=tuple(sides.notes((session.base, session.head))),
+        interrupted=interrupted,
     )
 
 
-def why_not(base: Sequence[Attempt], head: Sequence[Attempt]) -> str:
-    """Why a case was not run on a route; empty: it was."""
+def why_not(base: Sequence[Attempt], head: Sequence[Attempt], early: str) -> str:
+    """Why a case was not run on a route; empty: it was. early: why not all was run."""
     if not base or not head:
-        return "the budget ended before"
+        return early
     if all(one.verdict is Verdict.SKIP for one in (*base, *head)):
         return base[0].finding
     return ""

@@ -55,7 +55,7 @@ def attempt(route: Route, verdict: Verdict = Verdict.PASS, number: int = 0, **ch
         doing="step 8: verify: {fd: ram}" if bad else "",
         expected="CRC-32 aa in MiB 3" if bad else "",
         seen="CRC-32 bb" if bad else "",
-        directory=RUNS / f"memfd/holes[fdbox] on {route}" / str(number),
+        directory=RUNS / "memfd" / "holes[fdbox]" / f"{route.folder}.{number}",
         seconds=3.9,
         measures=() if bad else (Measure("blackout", 2.11, "s"), Measure("folios", 7, "")),
     )
@@ -152,8 +152,8 @@ MESSAGE = Message(
     "memfd_luo: 3 folios are not preserved", 4, REGRESSION.case, Route.FORWARD, REGRESSION.head[0].directory
 )
 LEFT = (
-    NotRun("memfd/large[fdbox]", Route.HEAD, "the budget of 3 minutes has ended"),
-    NotRun("memfd/large[fdbox]", Route.BACK, "the budget of 3 minutes has ended"),
+    NotRun("memfd/large[fdbox]", Route.HEAD, "the budget of 3 min 0 s had no time for it"),
+    NotRun("memfd/large[fdbox]", Route.BACK, "the budget of 3 min 0 s had no time for it"),
     NotRun("guest_memfd/counts[fdbox]", Route.HEAD, "base has no KVM"),
 )
 EVERYTHING = Gate(
@@ -229,7 +229,7 @@ EXAMPLE = replace(
                     doing="step 9: verify: {fd: ram}",
                     expected="SEAL, SHRINK, GROW",
                     seen="SEAL, SHRINK",
-                    directory=RUNS / "memfd" / "seals[luo]" / "base -> head.1",
+                    directory=RUNS / "memfd" / "seals[luo]" / "base-to-head.1",
                 )
                 for _ in range(4)
             ),
@@ -244,7 +244,7 @@ EXAMPLE = replace(
             MESSAGE,
             text="memfd_luo: unknown seals 0x8",
             case="memfd/seals[luo]",
-            directory=RUNS / "memfd" / "seals[luo]" / "base -> head.1",
+            directory=RUNS / "memfd" / "seals[luo]" / "base-to-head.1",
         ),
     ),
     not_run=LEFT[:2],

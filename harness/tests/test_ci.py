@@ -14,6 +14,7 @@ import yaml
 from harness.artifacts import Artifacts
 from harness.cli import parse
 from harness.digest import read
+from harness.gate.routes import chosen
 from harness.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +93,19 @@ def test_the_github_example() -> None:
     assert len(after) == 3
     assert all(step["if"] == "always()" for step in [*after, jobs["report"]])
     assert jobs["report"]["needs"] == "shard"
+    # Artifacts of all shards in one folder, each under its number.
+    (upload, _) = [step["with"] for step in github_steps() if "upload" in str(step.get("uses"))]
+    (fetch,) = [step["with"] for step in github_steps() if "download" in str(step.get("uses"))]
+    assert upload["path"] == fetch["path"]
+    assert f" {fetch['path']}/${{{{ matrix.shard }}}} " in line
+    assert fetch["merge-multiple"] is True
+
+
+def test_no_run_directory_has_a_name_that_an_upload_refuses() -> None:
+    found = [case.id for case in chosen([ROOT / "scenarios"], [])]
+    assert found
+    # github.com/actions/toolkit, packages/artifact, path-and-artifact-name-validation.ts
+    assert [name for name in found if set(name) & set('":<>|*?\r\n')] == []
 
 
 def test_the_gitlab_example() -> None:

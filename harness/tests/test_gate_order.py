@@ -11,7 +11,7 @@ from harness.build.spec import KernelSpec, kernel_spec
 from harness.errors import UsageError
 from harness.gate import history, order
 from harness.gate.cells import Attempt, Route
-from harness.gate.order import Next, about, batch, most_telling, wanted
+from harness.gate.order import Next, about, most_telling, together, turns, wanted
 from harness.gate.routes import BASE, HEAD, chosen, on_route, own_kernels, routes
 from harness.gate.session import without
 from harness.kernelactions import NextKernel
@@ -126,12 +126,17 @@ def test_an_interrupted_turn_is_ended_first() -> None:
     assert [one.route for one in wanted(QUICK, done, 1)] == [Route.HEAD, Route.FORWARD, Route.BACK]
 
 
-def test_a_batch_is_of_the_first_cases_that_are_not_done() -> None:
+def test_the_turns_are_those_of_cases_that_are_not_done() -> None:
     some = cases("quickstart.yaml")
-    assert len(batch(some, {}, 1, 2)) == 4
-    assert len(batch(some, {}, 1, 5)) == 8
+    assert [turn[0].case for turn in turns(some, {}, 1)] == some
     done = {(some[0].id, route): attempts(route, Verdict.PASS) for route in routes(some[0])}
-    assert {one.case.id for one in batch(some, done, 1, 2)} == {some[1].id}
+    assert [turn[0].case for turn in turns(some, done, 1)] == some[1:]
+
+
+def test_how_long_attempts_take_side_by_side() -> None:
+    assert together([4, 4, 4, 4], 2) == 8
+    assert together([4, 1], 2) == 4
+    assert together([4, 1], 1) == 5
 
 
 def test_what_failed_lately_is_read_from_former_runs(tmp_path: Path) -> None:

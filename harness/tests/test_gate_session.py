@@ -2,6 +2,7 @@
 """What a gate keeps, and how it goes on after it was interrupted."""
 
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from harness import shard
 from harness.build.spec import kernel_spec
 from harness.build.store import Store
 from harness.deadline import Deadline
 from harness.errors import UsageError
-from harness.gate import cells, order, session
+from harness.gate import cells, folder, order, session
 from harness.gate.cells import Answer, Gate, NotRun, Route, Side, State
+from harness.gate.folder import alone, choose, free, key
 from harness.gate.order import Next
 from harness.gate.routes import chosen, routes
-from harness.gate.session import Session, alone, choose_folder, conclude, free, key, resume
+from harness.gate.session import Session, conclude, next_turn, resume
 from harness.gate.sides import Made
 from harness.journal import Journal
 from harness.result import Blame, Finding, Oracle, Outcome
-from harness.runner import subject
+from harness.runner import OUTCOME, subject
 from harness.verdict import Verdict
 
 QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
@@ -40,7 +43,7 @@ def gate(tmp_path: Path) -> Session:
 def write(gate: Session, route: Route, verdict: Verdict, findings: Sequence[Finding] = ()) -> None:
     """What a worker writes of an attempt of the first case."""
     one = Next(gate.cases[0], route)
-    out = free(gate.folder / one.case.id, route)
+    out = free(gate.folder, one.case.id, route)
     out.mkdir(parents=True)
     about = vars(subject(gate.plan(one)))
     outcome = Outcome(**about, verdict=verdict, findings=tuple(findings), proofs=(), timeline=(), updates=(),
@@ -49,6 +52,8 @@ def write(gate: Session, route: Route, verdict: Verdict, findings: Sequence[Find
     journal.begin(["harness", "gate"], [])
     journal.started(outcome.case, out)
     journal.ended(outcome)
+    (out / OUTCOME).touch()
+    (out / "dmesg.0.log").write_text("<4>[    1.000000] odd: 3\n")
 
 
 def test_what_was_done_counts_and_what_could_not_be_tested_is_done_again(gate: Session) -> None:
@@ -73,16 +78,75 @@ def test_nothing_to_go_on_with_is_a_beginning(gate: Session) -> None:
 
 
 def test_a_run_directory_is_never_used_twice(tmp_path: Path) -> None:
-    assert free(tmp_path, Route.FORWARD).name == "forward.1"
-    (tmp_path / "forward.1").mkdir()
-    assert free(tmp_path, Route.FORWARD).name == "forward.2"
+    first = free(tmp_path, "x[luo]", Route.FORWARD)
+    assert first == tmp_path / "x[luo]" / "base-to-head.1"
+    first.mkdir(parents=True)
+    assert free(tmp_path, "x[luo]", Route.FORWARD).name == "base-to-head.2"
+
+
+def test_the_folder_of_a_route_can_be_kept_anywhere() -> None:
+    names = [route.folder for route in Route]
+    # What actions/upload-artifact refuses, and what is awkward in a shell.
+    assert not set("".join(names)) & set('":<>|*?\\/\r\n ')
+    assert len(set(names)) == len(Route)
+
+
+def test_what_has_lost_its_run_directory_is_done_again(gate: Session) -> None:
+    for route in (Route.BASE, Route.HEAD):
+        write(gate, route, Verdict.PASS)
+    shutil.rmtree(gate.folder / gate.cases[0].id / "base.1")
+    resume(gate)
+    assert {route for _, route in gate.attempts} == {Route.HEAD}
+    turn = next_turn(gate, {})
+    assert Route.BASE in {one.route for one in turn}
+    # It takes the place of the one that was removed, and counts once.
+    write(gate, Route.BASE, Verdict.FAIL, [BROKEN])
+    gate.attempts.clear()
+    resume(gate)
+    assert [one.verdict for one in gate.attempts[gate.cases[0].id, Route.BASE]] == [Verdict.FAIL]
+
+
+def test_a_folder_that_was_moved_is_whole(gate: Session) -> None:
+    for route in (Route.BASE, Route.HEAD):
+        write(gate, route, Verdict.PASS)
+    gate.folder = gate.folder.rename(gate.folder.with_name("moved"))
+    resume(gate)
+    (base,) = gate.attempts[gate.cases[0].id, Route.BASE]
+    assert base.directory == gate.folder / gate.cases[0].id / "base.1"
+    assert base.warnings
+    assert conclude(gate, []).messages == ()
+
+
+def test_no_turn_begins_that_does_not_end_within_the_budget(gate: Session) -> None:
+    # Two cases; each turn has four attempts, of one boot and one live update and 16 MiB.
+    each = shard.expected(gate.plan(Next(gate.cases[0], Route.HEAD)))
+    gate.limit = Deadline(3.9 * each)
+    assert next_turn(gate, {}) == []
+    gate.jobs = 2
+    assert [one.route for one in next_turn(gate, {})] == list(Route)
+    gate.jobs, gate.limit = 1, Deadline(4.1 * each)
+    assert len(next_turn(gate, {})) == 4
+    assert {one.case.id for one in next_turn(gate, {gate.cases[0].id: 1})} == {gate.cases[1].id}
+    # This host takes twice as long.
+    gate.taken, gate.expected = 2.0, 1.0
+    assert next_turn(gate, {}) == []
+    gate.limit = Deadline(8.2 * each)
+    assert len(next_turn(gate, {})) == 4
+
+
+def test_a_short_case_is_run_where_there_is_no_time_for_a_long_one(gate: Session) -> None:
+    still = [case for case in chosen([QUICKSTART.with_name("box")], []) if len(routes(case)) == 2]
+    gate.cases = [*gate.cases, still[0]]
+    each = shard.expected(gate.plan(Next(gate.cases[0], Route.HEAD)))
+    gate.limit = Deadline(3 * each)
+    assert {one.case.id for one in next_turn(gate, {})} == {gate.cases[-1].id}
 
 
 def test_a_budget_that_is_over_runs_nothing_and_says_so(gate: Session) -> None:
     gate.limit = Deadline(0)
     found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")], (1, 1))
     assert found.answer is Answer.COULD_NOT_TEST
-    assert {one.reason for one in found.not_run} == {"why", "the budget ended before"}
+    assert {one.reason for one in found.not_run} == {"why", "the budget of 0.0 s had no time for it"}
     count = sum(len(routes(case)) - 1 for case in gate.cases)
     assert len(found.not_run) == count + 1
     assert cells.read(gate.folder) == found
@@ -111,18 +175,18 @@ def test_what_both_sides_skip_was_not_run(gate: Session) -> None:
 def test_the_folder_of_an_interrupted_gate_is_taken_again(tmp_path: Path) -> None:
     whole = Gate(*SIDES, (), (), (), ())
     done, stopped, killed, old = (tmp_path / f"{n}-gate-abc" for n in "1234")
-    for folder in (done, stopped, killed, old):
-        folder.mkdir()
-    session.keep(whole, done)
-    session.keep(replace(whole, interrupted=True), stopped)
-    hours = time.time() - session.RESUME_SECONDS - 60
+    for made in (done, stopped, killed, old):
+        made.mkdir()
+    folder.keep(whole, done)
+    folder.keep(replace(whole, interrupted=True), stopped)
+    hours = time.time() - folder.RESUME_SECONDS - 60
     os.utime(old, (hours, hours))
-    assert choose_folder(tmp_path, "abc") == killed
-    session.keep(whole, killed)
-    assert choose_folder(tmp_path, "abc") == stopped
-    session.keep(whole, stopped)
-    assert choose_folder(tmp_path, "abc") not in (done, stopped, killed, old)
-    assert choose_folder(tmp_path, "other").name.endswith("-gate-other")
+    assert choose(tmp_path, "abc") == killed
+    folder.keep(whole, killed)
+    assert choose(tmp_path, "abc") == stopped
+    folder.keep(whole, stopped)
+    assert choose(tmp_path, "abc") not in (done, stopped, killed, old)
+    assert choose(tmp_path, "other").name.endswith("-gate-other")
 
 
 def test_two_gates_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
-from harness import slots
 from harness.build.store import Store
 from harness.errors import HarnessError
 from harness.slots import host_memory, needed, place, places
@@ -79,24 +78,22 @@ def holder(store: Store, memory: int) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_killed_holder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "WAIT_SECONDS", SECONDS)
+def test_a_killed_holder_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with holder(store, host_memory()) as process:
         assert free(store) == 0
         process.send_signal(signal.SIGKILL)
         process.wait(SECONDS)
-        with place(store, host_memory()):
+        with place(store, host_memory(), SECONDS):
             assert free(store) == 0
 
 
-def test_who_waits_too_long_has_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "WAIT_SECONDS", 0.1)
+def test_who_waits_too_long_has_no_place(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with (
         holder(store, host_memory()),
         pytest.raises(HarnessError, match="no place for a machine"),
-        place(store, 512),
+        place(store, 512, 0.1),
     ):
         pass
     assert free(store) == places(os.cpu_count() or 1, host_memory())

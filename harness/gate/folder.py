@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The run folder of a gate: what it keeps there, and what an interrupted one goes on with.
+
+<folder>/results.jsonl          every attempt with its outcome, as it ends: what a resumed gate goes by
+<folder>/<case>/<route>.<n>/    a run directory for each attempt
+<folder>/gate.json              the answer; without it, or interrupted, there is something to go on with
+"""
+
+import contextlib
+import datetime
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness import digest
+from harness.errors import UsageError
+from harness.gate import cells
+from harness.gate.attempts import parse_name
+from harness.gate.cells import Gate, Route
+from harness.gate.order import Next
+from harness.gate.sides import Made
+from harness.plan import Case, Plan
+from harness.planfile import plan_to_json
+from harness.publish import write_whole
+from harness.result import Outcome
+from harness.runner import OUTCOME, check_writable
+from harness.verdict import Verdict
+
+# What was interrupted longer ago is begun anew: the base is measured on the same day as the head.
+RESUME_SECONDS = 12 * 3600.0
+
+
+def key(made: Sequence[Made], plans: Iterable[Plan]) -> str:
+    """What tells one gate from another: both sides as built, and what is run on them."""
+    parts = [f"{one.side.build_id} {one.side.modules}" for one in made]
+    parts += [plan_to_json(plan) for plan in plans]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+
+
+def choose(runs: Path, mark: str) -> Path:
+    """The folder of the last gate of this key that was interrupted not long ago; or a new one."""
+    for folder in sorted(runs.glob(f"*-gate-{mark}"), reverse=True):
+        recent = folder.stat().st_mtime > time.time() - RESUME_SECONDS
+        if recent and (not (folder / cells.NAME).exists() or cells.read(folder).interrupted):
+            return folder
+    return runs / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-gate-{mark}"
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Have a run folder to oneself. Raises UsageError when another gate is at work in it."""
+    check_writable(folder)
+    try:
+        with FileLock(folder / "lock").acquire(timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError(f"another gate with the same arguments is at work in {folder}") from error
+
+
+def keep(found: Gate, folder: Path) -> Gate:
+    """Write the answer into its folder."""
+    check_writable(folder)
+    found = replace(found, directory=folder)
+    write_whole(folder / cells.NAME, cells.dump(found))
+    return found
+
+
+def free(folder: Path, case: str, route: Route) -> Path:
+    """The first run directory of a case on a route that nobody has used."""
+    return next(
+        path for n in range(1, 10_000) if not (path := folder / case / f"{route.folder}.{n}").exists()
+    )
+
+
+def seconds(folder: Path) -> float:
+    """How long former runs of the gate in this folder took."""
+    with contextlib.suppress(UsageError):
+        return cells.read(folder).seconds
+    return 0.0
+
+
+def done(folder: Path, cases: Iterable[Case]) -> list[tuple[Next, Outcome]]:
+    """What an interrupted gate has done here. What could not be tested is not among it: it is tried again.
+
+    Nor is what has lost its run directory, in which the kernel's messages are: without those of base, every
+    message would be a new one. A folder may have been moved as a whole.
+    """
+    try:
+        outcomes = digest.read(folder).outcomes
+    except UsageError:
+        return []
+    known: Mapping[str, Case] = {case.id: case for case in cases}
+    found: dict[Path, tuple[Next, Outcome]] = {}
+    for outcome in outcomes:
+        named = parse_name(outcome.case)
+        if named is None or named[0] not in known or outcome.directory is None:
+            continue
+        now = folder / named[0] / outcome.directory.name
+        if outcome.verdict is not Verdict.ERROR and (now / OUTCOME).is_file():
+            # A later attempt in the place of one that was removed is the one that is there.
+            found[now] = Next(known[named[0]], named[1]), replace(outcome, directory=now)
+    return list(found.values())
