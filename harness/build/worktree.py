@@ -41,16 +41,14 @@ def _as_commit(head: Commit, area: Path) -> Commit:
     theirs = head.tree / git(head.tree, "rev-parse", "--git-path", "index").strip()
     if theirs.is_file():
         shutil.copyfile(theirs, index)
-    their_objects = head.tree / git(head.tree, "rev-parse", "--git-path", "objects").strip()
-    own = {
-        "GIT_INDEX_FILE": str(index),
-        "GIT_OBJECT_DIRECTORY": str(objects),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(their_objects.resolve()),
-    }
+    # Without the user's objects: git renews the time of one that is there already.
+    own = {"GIT_INDEX_FILE": str(index), "GIT_OBJECT_DIRECTORY": str(objects)}
     git(head.tree, "-c", "core.splitIndex=false", "add", "--all", "--", ".", **own)
-    files = git(head.tree, "write-tree", **own).strip()
+    files = git(head.tree, "write-tree", "--missing-ok", **own).strip()
     if files == git(head.tree, "rev-parse", f"{head.hash}^{{tree}}").strip():
         return head
     subject = f"changes that are not committed, on {head.hash[:12]} ({head.subject})"
+    theirs = head.tree / git(head.tree, "rev-parse", "--git-path", "objects").strip()
+    own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(theirs.resolve())
     made = git(head.tree, "commit-tree", "-p", head.hash, "-m", subject, files, **own, **_AUTHOR).strip()
     return Commit(head.tree, NAME, made, subject, objects)

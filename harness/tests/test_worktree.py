@@ -35,6 +35,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_everything_is_in_it_and_nothing_of_the_users_changes(store: Store, tree: Path) -> None:
+    git(tree, "hash-object", "-w", "new.c")
     before = state(tree)
     found = find_worktree(store, tree)
     with store.work("out") as area:
