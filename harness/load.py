@@ -17,7 +17,7 @@ from harness.kinds import Carrier
 from harness.lint import lint, unseen
 from harness.scenario import Header, Scenario
 from harness.validation import validate
-from harness.yamltree import Plain, Tree, parse
+from harness.yamltree import FastLoader, Plain, Tree, parse
 
 
 def load(path: Path, kernels: Collection[str] | None = None) -> Scenario:
@@ -53,10 +53,17 @@ def load_all(paths: Iterable[Path], kernels: Collection[str] | None = None) -> t
 
 def load_text(text: str, path: Path, kernels: Collection[str] | None = None) -> Scenario:
     """Make a scenario of the text of the file path. Raises ScenarioError."""
-    tree = parse(text, path)
+    try:
+        return load_tree(parse(text, path, FastLoader), kernels)
+    except ScenarioError:
+        return load_tree(parse(text, path), kernels)
+
+
+def load_tree(tree: Tree, kernels: Collection[str] | None) -> Scenario:
+    """Make a scenario of a parsed file. Raises ScenarioError."""
     if not tree.faults and not isinstance(tree.value, dict):
         other = "not a scenario, which is a mapping: 'summary: ...', 'steps: ...'"
-        tree.fault(Where(path, 1, 1), "empty file" if tree.value is None else other)
+        tree.fault(Where(tree.file, 1, 1), "empty file" if tree.value is None else other)
     if not isinstance(tree.value, dict):
         raise ScenarioError(tree.faults)
     matrix.check(tree)
