@@ -42,18 +42,16 @@ def edit_kmod(name: str) -> Subject:
 
 def edit_mm(store: Store, name: str) -> Subject:
     """One line of the kernel."""
-    tree: list[Path] = []
+    words = ["--tree", str(tree_place(store)), CASE.format("luo")]
 
     def prepare(out: Path) -> None:
-        tree.append(out / "linux")
-        proc.run(["cp", "--recursive", obtain_source(store, kernel_spec(None)).folder, tree[0]])
-        run_once(ROOT, ["--tree", str(tree[0]), CASE.format("luo")], out)
+        fresh_tree(store)
+        run_once(ROOT, words, out)
 
     def measure(out: Path) -> Mapping[str, float]:
         stamp = f"bench {time.time_ns()}"
         line = f'const char memfd_luo_bench[] __attribute__((used)) = "{stamp}";'
-        words = ["--tree", str(tree[0]), CASE.format("luo")]
-        seconds = edited(tree[0] / KERNEL, line, ROOT, words, out)
+        seconds = edited(fresh_tree(store), line, ROOT, words, out)
         newest = max(store.root.glob("kernel/tree-*"), key=lambda entry: entry.stat().st_mtime)
         images = list(newest.glob("linux/*/vmlinux"))
         if not any(stamp.encode() in image.read_bytes() for image in images):
@@ -61,6 +59,24 @@ def edit_mm(store: Store, name: str) -> Subject:
         return {name: seconds}
 
     return Subject(name, measure, most=3, prepare=prepare)
+
+
+def tree_place(store: Store) -> Path:
+    """Where the tree is that is edited: always there, so that the next benchmark builds only what differs."""
+    origin = obtain_source(store, kernel_spec(None)).origin
+    return store.root / "work" / f"bench-{origin.sha256[:8]}" / "linux"
+
+
+def fresh_tree(store: Store) -> Path:
+    """The tree as it was before any edit; returns the file that is edited."""
+    source, tree = obtain_source(store, kernel_spec(None)).folder, tree_place(store)
+    with store.work(tree.parent.name):
+        if not tree.exists():
+            draft = tree.with_name("copying")
+            proc.run(["cp", "--archive", "--no-target-directory", source, draft])
+            draft.rename(tree)
+        shutil.copy2(source / KERNEL, tree / KERNEL)
+    return tree / KERNEL
 
 
 def checkout(out: Path) -> Path:

@@ -6,16 +6,21 @@ import math
 import os
 import platform
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.bench.curves import NUMBERS
-from harness.bench.sample import Series
+from harness.bench.sample import Measured, Series
 from harness.bench.targets import TARGETS
 from harness.scalars import parse_size
 
 POINT = re.compile(r"^(size|count)\[(\w+),(\w+)\] (\w+)$")
 WIDTH, HEIGHT, LEFT, BOTTOM = 420, 260, 60, 40
+# The curves, and what their x axis is.
+UNITS = {"size": "size", "count": "fds"}
+# Letters of the reason why there is no figure.
+REASON = 300
 COLOURS = ("#0969da", "#1a7f37", "#9a6700", "#8250df", "#cf222e")
 
 
@@ -33,14 +38,16 @@ def host(accelerator: str, qemu: str) -> dict[str, str]:
     }
 
 
-def as_json(about: Mapping[str, str], series: Sequence[Series], absent: Mapping[str, str]) -> str:
+def as_json(about: Mapping[str, str], found: Measured) -> str:
     """Everything, for programs."""
-    values = {one.name: {"median": one.median, "values": one.values} for one in series}
-    return json.dumps({"format": 1, "host": about, "series": values, "absent": absent}, indent=1) + "\n"
+    values = {one.name: {"median": one.median, "values": one.values} for one in found.series}
+    whole = {"format": 1, "host": about, "series": values, "absent": found.absent, "undone": found.undone}
+    return json.dumps(whole, indent=1) + "\n"
 
 
-def markdown(about: Mapping[str, str], series: Sequence[Series], absent: Mapping[str, str]) -> str:
+def markdown(about: Mapping[str, str], found: Measured) -> str:
     """Everything, for people."""
+    series = found.series
     lines = ["| machine | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in about.items())]
     lines += ["", *targets({one.name: one.median for one in series}), ""]
     lines += ["| seconds | runs | median | least | most |", "| --- | --- | --- | --- | --- |"]
@@ -48,10 +55,16 @@ def markdown(about: Mapping[str, str], series: Sequence[Series], absent: Mapping
         if not POINT.match(one.name):
             least, most = one.spread
             lines.append(f"| {one.name} | {len(one.values)} | {one.median:.3f} | {least:.3f} | {most:.3f} |")
-    for kind, unit in (("size", "size"), ("count", "fds")):
-        lines += ["", *curve(kind, unit, series)]
-    lines += [f"- {name}: not measured: {' '.join(why.split())}" for name, why in absent.items()]
-    return "\n".join(lines) + "\n"
+    for kind, unit in UNITS.items():
+        lines += ["", *curve(kind, unit, series), ""]
+    for words, reasons in (("not measured", found.absent), ("did not do its work", found.undone)):
+        lines += [f"- {name}: {words}: {brief(why)}" for name, why in reasons.items()]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
+
+
+def brief(why: str) -> str:
+    """A reason in one line."""
+    return textwrap.shorten(why, REASON, placeholder=" ...")
 
 
 def targets(medians: Mapping[str, float]) -> list[str]:
@@ -88,7 +101,12 @@ def curve(kind: str, unit: str, series: Sequence[Series]) -> list[str]:
         by_name = {name: seconds for _, name, seconds in values}
         cells = (f"{by_name[name]:.4f}" if name in by_name else "" for name in names)
         lines.append(f"| {number} on {carrier}, s | {' | '.join(cells)} |")
-    return lines
+    return [*lines, "", f"![seconds by {unit}]({plot(kind)})"]
+
+
+def plot(kind: str) -> str:
+    """The name of the file that a curve is drawn into, beside the page."""
+    return f"performance-{kind}.svg"
 
 
 def svg(kind: str, series: Sequence[Series]) -> str:
@@ -112,6 +130,7 @@ def svg(kind: str, series: Sequence[Series]) -> str:
         )
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 130} {HEIGHT}" font-size="11">']
+    parts.append("<!-- SPDX-License-Identifier: GPL-2.0-only -->")
     parts.append(f'<rect width="{WIDTH + 130}" height="{HEIGHT}" fill="#ffffff"/>')
     for power in range(low, high + 1):
         x, y = place(xs[0][0], 10.0**power).split(",")

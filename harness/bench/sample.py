@@ -46,32 +46,53 @@ class Series:
         return min(self.values), max(self.values)
 
 
-def rounds(
-    subjects: Sequence[Subject], count: int, folder: Path, tell: Callable[[str], None]
-) -> tuple[tuple[Series, ...], dict[str, str]]:
-    """Measure every subject in every round; the series, and why a subject has none.
+@dataclass(frozen=True)
+class Measured:
+    """What a benchmark came to."""
 
-    What cannot be measured on this host is left out, with the reason. Raises NotDoneError.
+    series: tuple[Series, ...]
+    # Subjects that this host cannot measure, and those of which a run did not do its work, with the reasons.
+    absent: Mapping[str, str]
+    undone: Mapping[str, str]
+
+
+def rounds(subjects: Sequence[Subject], count: int, folder: Path, tell: Callable[[str], None]) -> Measured:
+    """Measure every subject in every round.
+
+    What cannot be measured on this host is left out, with the reason. A subject of which one run did not do
+    its work has no figure at all; the others go on.
     """
-    values: dict[str, list[float]] = {}
+    values: dict[str, dict[str, list[float]]] = {subject.name: {} for subject in subjects}
     absent: dict[str, str] = {}
+    undone: dict[str, str] = {}
     for turn in range(-1, count):
         for subject in subjects:
-            if subject.name in absent or turn >= subject.most:
+            if subject.name in absent or subject.name in undone or turn >= subject.most:
                 continue
             out = folder / ("before" if turn < 0 else f"round.{turn + 1}") / subject.name.replace(" ", "-")
-            out.mkdir(parents=True)
             try:
-                if turn < 0 and subject.prepare:
-                    tell(f"preparing {subject.name}")
-                    subject.prepare(out)
-                if turn >= 0:
-                    tell(f"round {turn + 1}: {subject.name}")
-                    for name, seconds in subject.measure(out).items():
-                        values.setdefault(name, []).append(seconds)
-            except NotDoneError:
-                raise
+                for name, seconds in once(subject, turn, out, tell).items():
+                    values[subject.name].setdefault(name, []).append(seconds)
+            except NotDoneError as error:
+                undone[subject.name] = f"{error}"
+                tell(f"{subject.name} did not do its work: {error}")
             except HarnessError as error:
                 absent[subject.name] = f"{error}"
                 tell(f"{subject.name} cannot be measured here: {error}")
-    return tuple(Series(name, tuple(seen)) for name, seen in values.items()), absent
+    whole = [numbers for name, numbers in values.items() if name not in absent and name not in undone]
+    series = tuple(Series(name, tuple(seen)) for numbers in whole for name, seen in numbers.items())
+    return Measured(series, absent, undone)
+
+
+def once(subject: Subject, turn: int, out: Path, tell: Callable[[str], None]) -> Mapping[str, float]:
+    """Prepare a subject (turn -1), or measure it once."""
+    if turn < 0 and subject.prepare is None:
+        return {}
+    # What a run of an earlier benchmark left must not be taken for one of this.
+    out.mkdir(parents=True)
+    if turn < 0 and subject.prepare:
+        tell(f"preparing {subject.name}")
+        subject.prepare(out)
+        return {}
+    tell(f"round {turn + 1}: {subject.name}")
+    return subject.measure(out)

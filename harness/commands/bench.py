@@ -79,7 +79,7 @@ def show_parts(options: argparse.Namespace) -> int:
 
 
 def measure(options: argparse.Namespace) -> int:
-    """Everything, side by side. Raises NotDoneError when a run did not do its work."""
+    """Everything, side by side; 1 when a run did not do its work."""
     if options.tree or options.cold:
         raise UsageError("--tree and --cold are for the parts of scenarios: name some")
     store = default_store()
@@ -94,17 +94,17 @@ def measure(options: argparse.Namespace) -> int:
         raise UsageError(f"nothing that is measured has a name with {' or '.join(options.only)}")
     folder = run_folder(store.root, "bench")
     about = page.host(f"{made.accel.name} ({made.accel.reason})", host().split(" ", 1)[1])
-    series, absent = rounds(subjects, max(1, options.runs), folder, say)
-    (folder / "bench.json").write_text(page.as_json(about, series, absent), encoding="utf-8")
-    text = page.markdown(about, series, absent)
+    found = rounds(subjects, max(1, options.runs), folder, say)
+    (folder / "bench.json").write_text(page.as_json(about, found), encoding="utf-8")
+    text = page.markdown(about, found)
     print(text)
     if options.output:
         write(options.output, text)
-        for kind in ("size", "count"):
-            if drawn := page.svg(kind, series):
-                options.output.with_name(f"performance-{kind}.svg").write_text(drawn, encoding="utf-8")
+        for kind in page.UNITS:
+            if drawn := page.svg(kind, found.series):
+                options.output.with_name(page.plot(kind)).write_text(drawn, encoding="utf-8")
     print(f"figures: {folder / 'bench.json'}")
-    return 0
+    return 1 if found.undone else 0
 
 
 def everything(store: Store, plan: Plan, made: Artifacts, kernel: str | None) -> Iterator[Subject]:
@@ -114,7 +114,7 @@ def everything(store: Store, plan: Plan, made: Artifacts, kernel: str | None) ->
     yield cold(plan, made)
     yield bare(store, first, SHIPPED, None)
     yield bare(store, first, NEHALEM, CPU_MODEL)
-    yield virtme_ng(store, first, VNG)
+    yield virtme_ng(store, kernel, VNG)
     yield from curves(kernel, lambda one: artifacts.obtain(one, store))
     yield edit_kmod(KMOD)
     yield edit_mm(store, MM)

@@ -10,9 +10,10 @@ import pytest
 
 from harness import cli
 from harness.bench import bare, curves, edits, page, runs, suites
-from harness.bench.sample import NotDoneError, Series, Subject, rounds
+from harness.bench.sample import Measured, NotDoneError, Series, Subject, rounds
 from harness.bench.targets import SHIPPED, TARGETS
 from harness.build.selftests import SELFTESTS
+from harness.commands import bench
 from harness.commands.bench import MARKS, write
 from harness.errors import HarnessError, UsageError
 from harness.journal import Journal
@@ -137,27 +138,43 @@ def subject(name: str, seen: list[str], most: int = 9, fails: HarnessError | Non
 
 def test_subjects_take_turns(tmp_path: Path) -> None:
     seen: list[str] = []
-    found, absent = rounds([subject("a", seen), subject("b", seen, most=1)], 3, tmp_path, lambda text: None)
+    found = rounds([subject("a", seen), subject("b", seen, most=1)], 3, tmp_path, lambda text: None)
     assert seen == ["a", "b", "a", "a"]
-    assert found == (Series("a", (1.0, 3.0, 4.0)), Series("b", (2.0,)))
-    assert not absent
-    assert (found[0].median, found[0].spread) == (3.0, (1.0, 4.0))
+    assert found == Measured((Series("a", (1.0, 3.0, 4.0)), Series("b", (2.0,))), {}, {})
+    assert (found.series[0].median, found.series[0].spread) == (3.0, (1.0, 4.0))
 
 
 def test_what_cannot_be_measured_is_told_with_the_reason(tmp_path: Path) -> None:
     seen: list[str] = []
     two = [subject("a", seen, fails=HarnessError("no such program")), subject("b", seen)]
-    found, absent = rounds(two, 2, tmp_path, lambda text: None)
-    assert [one.name for one in found] == ["b"]
-    assert absent == {"a": "no such program"}
+    found = rounds(two, 2, tmp_path, lambda text: None)
+    assert [one.name for one in found.series] == ["b"]
+    assert found.absent == {"a": "no such program"}
+    assert not found.undone
 
 
-def test_a_run_that_did_nothing_ends_the_benchmark(tmp_path: Path) -> None:
+def test_a_run_that_did_nothing_takes_the_figures_of_its_subject(tmp_path: Path) -> None:
+    """Those of its other runs too, for which were the good ones? The other subjects go on."""
+    seen: list[str] = []
+
+    def measure(out: Path) -> dict[str, float]:
+        if "round.2" in out.parts:
+            raise NotDoneError("it did nothing")
+        return {"a": 1.0}
+
+    found = rounds([Subject("a", measure), subject("b", seen)], 3, tmp_path, lambda text: None)
+    assert found == Measured((Series("b", (1.0, 2.0, 3.0)),), {}, {"a": "it did nothing"})
+
+
+def test_a_benchmark_with_a_run_that_did_nothing_has_failed(
+    artifacts: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def measure(out: Path) -> dict[str, float]:
         raise NotDoneError("it did nothing")
 
-    with pytest.raises(NotDoneError, match="it did nothing"):
-        rounds([Subject("a", measure)], 1, tmp_path, lambda text: None)
+    monkeypatch.setattr(bench, "everything", lambda *rest: [Subject("a", measure)])
+    assert called(["bench", "-n", "1"]) == 1
+    assert "- a: did not do its work: it did nothing" in capsys.readouterr().out
 
 
 # -- the page
@@ -176,10 +193,10 @@ SERIES = (
 
 
 def test_the_page_says_what_is_met_and_what_is_not() -> None:
-    lines = page.markdown({"cores": "2"}, SERIES, {"virtme-ng": "no\nprogram"}).splitlines()
+    lines = page.markdown({"cores": "2"}, Measured(SERIES, {"virtme-ng": "no\nprogram"}, {})).splitlines()
     assert "| warm memfd case / bare selftest as shipped | 0.65 | 0.50 | met |" in lines
     assert "| cold memfd case / bare selftest as shipped | 1.2 | 3.00 | **not met** |" in lines
-    assert "| two workers / one worker, whole suite | 0.58 |  | not measured |" in lines
+    assert "| two workers / one worker, a quarter of the suite | 0.58 |  | not measured |" in lines
     assert "| FDBox unseal + get of 1 GiB / LUO retrieve of the same | 1.0 | 2.00 | **not met** |" in lines
     assert f"| {runs.WARM} | 3 | 1.500 | 1.000 | 2.000 |" in lines
     assert "| size | 1M | 64M | 1G | 4G |" in lines
@@ -194,7 +211,7 @@ def test_every_target_is_of_something_that_is_measured() -> None:
 
 
 def test_json_has_every_value() -> None:
-    told = json.loads(page.as_json({"cores": "2"}, SERIES, {}))
+    told = json.loads(page.as_json({"cores": "2"}, Measured(SERIES, {}, {})))
     assert told["series"][runs.WARM] == {"median": 1.5, "values": [2.0, 1.0, 1.5]}
 
 
