@@ -41,11 +41,12 @@ class Outside:
 
     def check(self, machine: Machine, record: Record, evidence: Evidence, blame: Blame) -> None:
         """Compare the pages of a record, as they are in memory now, with what was written."""
-        memory = [
-            (area, machine.memory(area.address, area.size, self._out / f"memory.{number}"))
-            for number, area in enumerate(outside.ranges(record.frames))
+        differences = [
+            found
+            for batch in outside.batches(record.frames)
+            if (found := self._difference(machine, record, batch))
         ]
-        difference = outside.compare(record.frames, memory, record.contents.read, record.contents.masked)
+        difference = min(differences, key=lambda one: one.offset, default=None)
         pages = sum(run.count for run in record.frames)
         seen = str(difference) if difference else f"{pages} pages in memory"
         if difference or not record.whole:
@@ -58,6 +59,13 @@ class Outside:
             )
         else:
             evidence.prove(Oracle.OUTSIDE, f"'{record.name}': {pages} pages read through QMP, byte for byte")
+
+    def _difference(
+        self, machine: Machine, record: Record, batch: outside.Batch
+    ) -> outside.Difference | None:
+        """The first difference in what is read at once."""
+        memory = machine.memory(batch.area.address, batch.area.size, self._out / "memory")
+        return outside.compare(batch, memory, record.contents.read, record.contents.masked)
 
     def in_place(self, before: Record, now: Record, holes_stay: bool, evidence: Evidence) -> None:
         """See that the pages are in the same frames as before the kexec."""

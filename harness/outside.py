@@ -4,7 +4,7 @@
 Pure: reading is the machine's (pmemsave), the expectation is the host's.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.pattern import PAGE
@@ -12,6 +12,8 @@ from harness.record import Run
 
 # A pmemsave costs about as much as reading this many pages that nobody needs.
 GAP_PAGES = 512
+# So many pages are read at once, at most: a file may be larger than what the host has left.
+BATCH_PAGES = 1 << 14
 
 # Expected bytes of (offset, length) of a file.
 Expected = Callable[[int, int], bytes]
@@ -42,44 +44,57 @@ class Difference:
         return f"{where} is {self.seen:#04x}, not {self.expected:#04x}"
 
 
-def ranges(frames: Iterable[Run]) -> list[Range]:
+@dataclass(frozen=True)
+class Batch:
+    """What is read at once, and the frames in it."""
+
+    area: Range
+    frames: tuple[Run, ...]
+
+
+def batches(frames: Iterable[Run]) -> list[Batch]:
     """The fewest ranges worth reading that cover all frames, by address."""
-    found: list[Range] = []
-    for run in sorted(frames, key=lambda run: run.pfn):
-        start, end = run.pfn * PAGE, (run.pfn + run.count) * PAGE
-        last = found[-1] if found else None
-        if last and start <= last.address + last.size + GAP_PAGES * PAGE:
-            found[-1] = Range(last.address, max(last.address + last.size, end) - last.address)
-        else:
-            found.append(Range(start, end - start))
-    return found
+    found: list[tuple[int, list[Run]]] = []
+    for run in sorted(cut(frames), key=lambda run: run.pfn):
+        end = run.pfn + run.count
+        if found:
+            first, inside = found[-1]
+            last = inside[-1].pfn + inside[-1].count
+            if run.pfn <= last + GAP_PAGES and end - first <= BATCH_PAGES:
+                inside.append(run)
+                continue
+        found.append((run.pfn, [run]))
+    return [batch(first, inside) for first, inside in found]
+
+
+def batch(first: int, frames: Sequence[Run]) -> Batch:
+    """Frames that are read at once; first: the first of their numbers."""
+    last = max(run.pfn + run.count for run in frames)
+    return Batch(Range(first * PAGE, (last - first) * PAGE), tuple(frames))
+
+
+def cut(frames: Iterable[Run]) -> Iterator[Run]:
+    """The same frames in runs that are short enough to be read at once."""
+    for run in frames:
+        for start in range(0, run.count, BATCH_PAGES):
+            yield Run(run.index + start, run.pfn + start, min(BATCH_PAGES, run.count - start))
 
 
 def compare(
-    frames: Iterable[Run],
-    memory: Sequence[tuple[Range, bytes]],
-    expected: Expected,
-    masked: Masked = lambda _, data: data,
+    batch: Batch, memory: bytes, expected: Expected, masked: Masked = lambda _, data: data
 ) -> Difference | None:
-    """The first difference between the frames' memory and the file that they must be, or None."""
-    for run in sorted(frames, key=lambda run: run.index):
+    """The first difference between the memory of frames and the file that they must be, or None."""
+    if len(memory) != batch.area.size:
+        raise ValueError(f"QEMU returned {len(memory)} bytes of {batch.area.size} at {batch.area.address:#x}")
+    for run in sorted(batch.frames, key=lambda run: run.index):
         address, size = run.pfn * PAGE, run.count * PAGE
-        seen = masked(run.index * PAGE, _cut(memory, address, size))
+        start = address - batch.area.address
+        seen = masked(run.index * PAGE, memory[start : start + size])
         want = masked(run.index * PAGE, expected(run.index * PAGE, size))
         if seen != want:
             at = next(i for i, (a, b) in enumerate(zip(seen, want, strict=True)) if a != b)
             return Difference(run.index * PAGE + at, address + at, want[at], seen[at])
     return None
-
-
-def _cut(memory: Sequence[tuple[Range, bytes]], address: int, size: int) -> bytes:
-    for where, data in memory:
-        if where.address <= address and address + size <= where.address + where.size:
-            start = address - where.address
-            if len(data) < start + size:
-                raise ValueError(f"QEMU returned {len(data)} bytes of {where.size} at {where.address:#x}")
-            return data[start : start + size]
-    raise ValueError(f"physical {address:#x} was not read")
 
 
 def moved(

@@ -7,7 +7,7 @@ import pytest
 
 from harness.contents import Contents
 from harness.kinds import Kind
-from harness.outside import GAP_PAGES, Difference, Range, compare, moved, ranges
+from harness.outside import BATCH_PAGES, GAP_PAGES, Batch, Difference, Range, batches, compare, moved
 from harness.pattern import PAGE
 from harness.record import Record, Run
 
@@ -18,40 +18,64 @@ def expected(offset: int, length: int) -> bytes:
     return b"".join(bytes([1 + page]) * PAGE for page in range(offset // PAGE, (offset + length) // PAGE))
 
 
-def memory(frames: tuple[Run, ...] = FRAMES) -> list[tuple[Range, bytearray]]:
-    read = [(area, bytearray(area.size)) for area in ranges(frames)]
-    for run in frames:
-        for area, data in read:
-            start = run.pfn * PAGE - area.address
-            if 0 <= start < area.size:
-                data[start : start + run.count * PAGE] = expected(run.index * PAGE, run.count * PAGE)
-    return read
+def memory(batch: Batch) -> bytearray:
+    data = bytearray(batch.area.size)
+    for run in batch.frames:
+        start = run.pfn * PAGE - batch.area.address
+        data[start : start + run.count * PAGE] = expected(run.index * PAGE, run.count * PAGE)
+    return data
 
 
 def test_near_runs_are_read_at_once_far_ones_are_not() -> None:
-    assert ranges(FRAMES) == [Range(50 * PAGE, 52 * PAGE)]
+    (one,) = batches(FRAMES)
+    assert one.area == Range(50 * PAGE, 52 * PAGE)
+    assert set(one.frames) == set(FRAMES)
     far = 102 + GAP_PAGES + 1
-    assert len(ranges((*FRAMES, Run(3, far, 1)))) == 2
-    assert ranges(()) == []
+    assert len(batches((*FRAMES, Run(3, far, 1)))) == 2
+    assert batches(()) == []
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        (Run(0, 7, 5 * BATCH_PAGES // 2),),
+        tuple(Run(n, 3 * n, 2) for n in range(0, BATCH_PAGES, 2)),
+        (Run(0, 7, BATCH_PAGES), Run(BATCH_PAGES, 7 + BATCH_PAGES, 1)),
+    ],
+    ids=["one long run", "many short ones", "just too long"],
+)
+def test_never_too_much_is_read_at_once(frames: tuple[Run, ...]) -> None:
+    """And every page of the file is in exactly one batch, in the frame that it has."""
+    found = batches(frames)
+    assert len(found) > 1
+    assert max(batch.area.size for batch in found) <= BATCH_PAGES * PAGE
+    for batch in found:
+        for run in batch.frames:
+            assert batch.area.address <= run.pfn * PAGE
+            assert (run.pfn + run.count) * PAGE <= batch.area.address + batch.area.size
+    pages = [
+        (run.index + n, run.pfn + n) for batch in found for run in batch.frames for n in range(run.count)
+    ]
+    assert sorted(pages) == [(run.index + n, run.pfn + n) for run in frames for n in range(run.count)]
 
 
 def test_equal() -> None:
-    assert compare(FRAMES, [(a, bytes(d)) for a, d in memory()], expected) is None
+    (one,) = batches(FRAMES)
+    assert compare(one, bytes(memory(one)), expected) is None
 
 
 def test_one_byte_is_found_with_its_address() -> None:
-    ((area, data),) = memory()
+    (one,) = batches(FRAMES)
+    data = memory(one)
     data[50 * PAGE + PAGE + 7] ^= 0xFF  # physical page 101, page 1 of the file
-    difference = compare(FRAMES, [(area, bytes(data))], expected)
+    difference = compare(one, bytes(data), expected)
     assert difference == Difference(PAGE + 7, 101 * PAGE + 7, 2, 2 ^ 0xFF)
 
 
 def test_memory_that_was_not_read_is_never_equal() -> None:
-    ((area, data),) = memory()
+    (one,) = batches(FRAMES)
     with pytest.raises(ValueError, match="returned"):
-        compare(FRAMES, [(area, bytes(data[:-1]))], expected)
-    with pytest.raises(ValueError, match="was not read"):
-        compare(FRAMES, [], expected)
+        compare(one, bytes(memory(one)[:-1]), expected)
 
 
 SCRATCH = [Range(1000 * PAGE, 100 * PAGE)]
