@@ -219,20 +219,31 @@ def make_venv(folder: Path) -> None:
     run_logged(
         pip, log, "cannot install Python packages; is there a network, or a pip configuration for a mirror?"
     )
-    site = next(folder.glob("lib/python3*/site-packages"))
-    (site / "fdbox-harness.pth").write_text(f"{ROOT}\n")
     log.unlink()
     (folder / _STAMP).write_text(json.dumps(wanted_stamp()))
     say(f"Python packages: done in {time.monotonic() - start:.0f} s")
 
 
 def write_script(folder: Path) -> None:
-    """Put the command `harness` into a venv."""
-    script = folder / "bin" / "harness"
-    text = f"#!{folder}/bin/python\nimport sys\n\nfrom harness.__main__ import main\n\nsys.exit(main())\n"
-    if not script.exists() or script.read_text() != text:
-        script.write_text(text)
-        script.chmod(0o755)
+    """Put the command `harness` into a venv, and this checkout as the package.
+
+    What Python compiles it keeps in the store, whatever the environment says of that: to compile everything
+    anew takes longer than most commands, and nothing is to be left in the checkout.
+    """
+    kept = f"import sys; sys.pycache_prefix = {str(store() / 'tools' / 'pycache')!r}"
+    script = f"#!{folder}/bin/python\nimport sys\n\nfrom harness.__main__ import main\n\nsys.exit(main())\n"
+    site = next(folder.glob("lib/python3*/site-packages"))
+    write(site / "fdbox-harness.pth", f"{ROOT}\n{kept}; sys.dont_write_bytecode = False\n", 0o644)
+    write(folder / "bin" / "harness", script, 0o755)
+
+
+def write(file: Path, text: str, mode: int) -> None:
+    """Write a file, unless it is so already; who reads it meanwhile has the old one or the new one."""
+    if not file.exists() or file.read_text() != text:
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        draft.write_text(text)
+        draft.chmod(mode)
+        draft.replace(file)
 
 
 def read_requirements(pyproject: Path) -> list[str]:

@@ -17,7 +17,7 @@ from harness.digest import read
 from harness.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
-SHARD = "1/4"
+SHARD = "1/5"
 GOOD = {Verdict.PASS, Verdict.XFAIL, Verdict.SKIP}
 
 

@@ -145,5 +145,29 @@ def test_script_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"{tmp_path}/fdbox-harness/venv/")
 
 
+def test_what_python_compiles_is_kept_in_the_store(tmp_path: Path) -> None:
+    """Whatever the environment says: or every command would compile everything anew."""
+    code = "import sys; print(sys.dont_write_bytecode, sys.pycache_prefix)"
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False ")
+    assert done.stdout.strip().endswith("fdbox-harness/tools/pycache")
+
+
+def test_command_and_package_are_written_once(tmp_path: Path) -> None:
+    site = tmp_path / "lib/python3.11/site-packages"
+    for folder in (site, tmp_path / "bin"):
+        folder.mkdir(parents=True)
+    bootstrap.write_script(tmp_path)
+    files = {path: path.stat().st_ino for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.name for path in files} == {"fdbox-harness.pth", "harness"}
+    assert (site / "fdbox-harness.pth").read_text().startswith(f"{bootstrap.ROOT}\n")
+    bootstrap.write_script(tmp_path)
+    assert {path: path.stat().st_ino for path in files} == files
+    (site / "fdbox-harness.pth").write_text("another checkout")
+    bootstrap.write_script(tmp_path)
+    assert (site / "fdbox-harness.pth").read_text().startswith(f"{bootstrap.ROOT}\n")
+
+
 def test_unknown_argument_is_refused() -> None:
     assert bootstrap.main(["--nonsense"]) == 125
