@@ -17,6 +17,8 @@ ROUNDS = 10
 TRIES = 2
 # So many values on each side make a metric: 5 against 5 that do not overlap have p = 0.008.
 VALUES = 5
+# After so many on each side most of what only the host did is seen to be nothing.
+SECOND_LOOK = 2
 # A first value that differs by more than this part, and by more than so many seconds, is looked into. Two
 # machines on two cores differ by less when nothing has changed.
 SUSPICIOUS = 0.25
@@ -80,15 +82,17 @@ def open_question(base: Sequence[Attempt], head: Sequence[Attempt], limit: int =
     return change_p(*numbers) >= ALPHA and can_settle(*numbers, limit)
 
 
-def wants_more(base: Sequence[Attempt], head: Sequence[Attempt], repeat: int = 1) -> bool:
-    """Whether this cell needs one more attempt on each side."""
+def wants_more(
+    base: Sequence[Attempt], head: Sequence[Attempt], repeat: int = 1, numbers: bool = True
+) -> bool:
+    """Whether this cell needs one more attempt on each side; numbers: for its numbers too."""
     if min(len(base), len(head)) < repeat:
         return True
     if any(_try_again(side) for side in (base, head)):
         return True
     if max(len(base), len(head)) >= ROUNDS + TRIES:
         return False
-    return open_question(base, head) or bool(unsure(base, head))
+    return open_question(base, head) or (numbers and bool(unsure(base, head)))
 
 
 def _try_again(attempts: Sequence[Attempt]) -> bool:
@@ -116,6 +120,13 @@ def suspicious(before: float, after: float, unit: str) -> bool:
     return not short(after - before, unit) and abs(after - before) > SUSPICIOUS * abs(before)
 
 
+def odd(base: Sequence[float], head: Sequence[float], unit: str) -> bool:
+    """Whether the first values differ, and still do at the second look."""
+    if not suspicious(base[0], head[0], unit) or min(len(base), len(head)) <= SECOND_LOOK:
+        return suspicious(base[0], head[0], unit)
+    return suspicious(statistics.median(base[1:]), statistics.median(head[1:]), unit)
+
+
 def short(difference: float, unit: str) -> bool:
     """Whether a difference is a time so short that the host's own doings make it."""
     return unit == SECONDS and abs(difference) < SUSPICIOUS_SECONDS
@@ -127,8 +138,7 @@ def unsure(base: Sequence[Attempt], head: Sequence[Attempt]) -> list[tuple[str, 
     return [
         key
         for key in before.keys() & after.keys()
-        if suspicious(before[key][0], after[key][0], key[1])
-        and min(len(before[key]), len(after[key])) <= VALUES
+        if odd(before[key], after[key], key[1]) and min(len(before[key]), len(after[key])) <= VALUES
     ]
 
 
@@ -147,7 +157,7 @@ def metric(
     The first values only decide whether more are measured: values that were chosen because they differ
     would prove what they were chosen for.
     """
-    odd = suspicious(base[0], head[0], unit)
+    unsettled = odd(base, head, unit)
     if len(base) > 1 and len(head) > 1:
         base, head = base[1:], head[1:]
     p, floor = significance.permutation(base, head), significance.noise(base)
@@ -155,7 +165,7 @@ def metric(
     enough = min(len(base), len(head)) >= VALUES
     real = p < ALPHA and (shift is None or abs(shift) > floor)
     real = real and not short(statistics.median(head) - statistics.median(base), unit)
-    trend = Trend.UNSETTLED if odd else Trend.SAME
+    trend = Trend.UNSETTLED if unsettled else Trend.SAME
     if enough:
         trend = direction(shift, unit) if real else Trend.SAME
     return Metric(

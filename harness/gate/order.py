@@ -58,14 +58,16 @@ def most_telling(
     )
 
 
-def wanted(case: Case, attempts: Attempts, repeat: int) -> list[Next]:
+def wanted(case: Case, attempts: Attempts, repeat: int, numbers: bool = True) -> list[Next]:
     """What is to be run next of a case: one attempt on each route that needs it, base among them.
+
+    numbers: also where nothing but its numbers has to be looked at again.
 
     Base and head take turns in being first, so that a host that warms up, or slows down, favours none.
     """
     base = attempts.get((case.id, Route.BASE), ())
     ours = [route for route in routes(case) if route is not Route.BASE]
-    need = [route for route in ours if wants_more(base, attempts.get((case.id, route), ()), repeat)]
+    need = [route for route in ours if wants_more(base, attempts.get((case.id, route), ()), repeat, numbers)]
     if not need:
         return []
     turn = [Route.BASE, *need]
@@ -82,8 +84,14 @@ def most(case: Case, turn: Sequence[Route], attempts: Attempts) -> int:
 
 
 def turns(cases: Iterable[Case], attempts: Attempts, repeat: int) -> Iterator[list[Next]]:
-    """What is run next of each case that is not done, of the first one first."""
-    return (turn for case in cases if (turn := wanted(case, attempts, repeat)))
+    """What is run next of each case that is not done, of the first one first; last what only numbers need."""
+    later = []
+    for case in cases:
+        if turn := wanted(case, attempts, repeat, numbers=False):
+            yield turn
+        elif turn := wanted(case, attempts, repeat):
+            later.append(turn)
+    yield from later
 
 
 def together(seconds: Sequence[float], jobs: int) -> float:

@@ -2,6 +2,7 @@
 """From an outcome to an attempt: which finding is shown, what is measured, which messages count."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def outcome(verdict: Verdict, *findings: Finding, out: Path | None = None) -> Ou
 def test_the_kernels_finding_is_shown_with_all_that_explains_it() -> None:
     found = attempt(outcome(Verdict.FAIL, LACKS, BROKEN), Route.HEAD)
     assert (found.finding, found.expected, found.seen) == ("'get' failed", "success", "EBUSY")
+    assert attempt(outcome(Verdict.FAIL, LOST, BROKEN), Route.HEAD).finding == "'get' failed"
     assert (found.where, found.doing, found.detail) == ("x.yaml:9:5", "get: ram", ("line",))
     assert attempt(outcome(Verdict.SKIP, LACKS), Route.HEAD).finding == "requires KVM: none"
     assert attempt(outcome(Verdict.PASS), Route.HEAD).finding == ""
@@ -41,6 +43,14 @@ def test_a_kernel_that_never_was_ready_is_told_from_a_host_that_could_not_test()
     disk = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, "the disk is full", "a test", "no test")
     assert attempt(outcome(Verdict.ERROR, disk), Route.HEAD).boots
     assert attempt(outcome(Verdict.FAIL, BROKEN), Route.HEAD).boots
+    others: tuple[dict[str, object], ...] = (
+        {"blame": Blame.KERNEL},
+        {"generation": 1},
+        {"step": 3},
+        {"oracle": Oracle.STEP},
+    )
+    for other in others:
+        assert attempt(outcome(Verdict.ERROR, replace(LOST, **other)), Route.HEAD).boots, other  # type: ignore[arg-type]
     # It goes by what runner.py says.
     assert all(f'"{text}' in inspect.getsource(runner) for text in NOT_READY)
 
@@ -54,6 +64,9 @@ def test_only_what_passed_is_measured() -> None:
         ("blackout", 1.0, "s"),
     ]
     assert attempt(outcome(Verdict.FAIL, BROKEN), Route.HEAD).measures == ()
+    passed = outcome(Verdict.PASS)
+    never = replace(passed, updates=(replace(passed.updates[0], arrived=False),))
+    assert "blackout" not in {one.name for one in attempt(never, Route.HEAD).measures}
 
 
 def test_messages_at_warning_level_without_time_address_and_release(tmp_path: Path) -> None:
@@ -64,6 +77,7 @@ def test_messages_at_warning_level_without_time_address_and_release(tmp_path: Pa
         "<12>[    3.000000] user space warns\n"
     )
     (tmp_path / "console.1.log").write_text("[ 1.0] quiet\n[    5.000000] BUG: Bad page state\n")
+    (tmp_path / "dmesg.2.log").write_text("<4>[    1.000000] Linux 7.3.4: odd page at ffff888012345678\n")
     found = warnings(tmp_path, ("7.3.4", "7.3.4-head"))
     assert found == ("Linux RELEASE: odd page at ADDRESS", "user space warns", "BUG: Bad page state")
 

@@ -178,6 +178,29 @@ def test_the_first_value_decides_only_whether_to_look_closer() -> None:
     assert wants_more(timed(2.0), timed(3.0))
     assert not wants_more(timed(2.0), timed(2.2))
     assert not wants_more(timed(2.0, *BASE), timed(3.0, *BASE))
+    assert not wants_more(timed(2.0), timed(3.0), numbers=False)
+
+
+def test_two_more_values_show_that_it_was_the_host() -> None:
+    assert wants_more(timed(2.0, 2.1), timed(3.0, 2.0))
+    assert not wants_more(timed(2.0, 2.1, 2.0), timed(3.0, 2.0, 2.2))
+    (found,) = compare.metrics("x", Route.HEAD, timed(2.0, 2.1, 2.0), timed(3.0, 2.0, 2.2))
+    assert found.trend is Trend.SAME
+    # Still slower: now all of them.
+    for more in (2, 3, 4):
+        assert wants_more(timed(*[2.0] * (more + 1)), timed(*[3.0] * (more + 1)))
+    assert not wants_more(timed(*[2.0] * 6), timed(*[3.0] * 6))
+
+
+def test_what_is_much_slower_is_found_in_spite_of_noise() -> None:
+    chance = random.Random(8)
+    for _ in range(100):
+        base, head = [2.0], [2.9]
+        while wants_more(timed(*base), timed(*head)):
+            base.append(chance.gauss(2.0, 0.1))
+            head.append(chance.gauss(2.9, 0.15))
+        (found,) = compare.metrics("x", Route.HEAD, timed(*base), timed(*head))
+        assert found.trend is Trend.WORSE
 
 
 def test_only_what_passed_is_measured() -> None:

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from harness.build.spec import KernelSpec, kernel_spec
 from harness.errors import UsageError
 from harness.gate import history, order
-from harness.gate.cells import Attempt, Route
+from harness.gate.cells import Attempt, Measure, Route
 from harness.gate.order import Next, about, most_telling, together, turns, wanted
 from harness.gate.routes import BASE, HEAD, chosen, on_route, own_kernels, routes
 from harness.gate.session import without
@@ -28,6 +29,11 @@ def cases(*names: str, tags: Sequence[str] = ()) -> list[Case]:
 
 def attempts(route: Route, *verdicts: Verdict) -> list[Attempt]:
     return [Attempt(route, one, "", "", "", "", "", None, 1.0) for one in verdicts]
+
+
+def timed(route: Route, seconds: float) -> Attempt:
+    (made,) = attempts(route, Verdict.PASS)
+    return replace(made, measures=(Measure("blackout", seconds, "s"),))
 
 
 QUICK = cases("quickstart.yaml[fdbox]")[0]
@@ -131,6 +137,15 @@ def test_the_turns_are_those_of_cases_that_are_not_done() -> None:
     assert [turn[0].case for turn in turns(some, {}, 1)] == some
     done = {(some[0].id, route): attempts(route, Verdict.PASS) for route in routes(some[0])}
     assert [turn[0].case for turn in turns(some, done, 1)] == some[1:]
+
+
+def test_every_case_is_run_before_numbers_are_looked_at_again() -> None:
+    some = cases("quickstart.yaml")
+    done = {(some[0].id, route): [timed(route, 2.0)] for route in routes(some[0])}
+    done[some[0].id, Route.BACK] = [timed(Route.BACK, 3.0)]
+    found = list(turns(some, done, 1))
+    assert [turn[0].case for turn in found] == [some[1], some[0]]
+    assert {one.route for one in found[1]} == {Route.BASE, Route.BACK}
 
 
 def test_how_long_attempts_take_side_by_side() -> None:
