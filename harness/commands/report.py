@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import digest, merge, publish
 from harness.build.store import default_store
 from harness.errors import UsageError
-from harness.gate import cells, formats
+from harness.gate import answers, formats
 from harness.gate import merge as gate_merge
 from harness.journal import run_folder
 from harness.verdict import exit_code
@@ -41,7 +41,7 @@ def command(options: argparse.Namespace) -> int:
         out = options.out or run_folder(default_store().root, "merge")
         file = _merge(others, out)
         _publish(file, options.format, options.output)
-        return cells.read(file).exit_code if file.name == cells.NAME else _exit_code(file)
+        return answers.read(file).exit_code if file.name == answers.NAME else _exit_code(file)
     if others or options.out:
         raise UsageError("harness report takes one DIR; harness report merge takes several, and --out")
     _publish(first, options.format, options.output)
@@ -50,7 +50,7 @@ def command(options: argparse.Namespace) -> int:
 
 def _merge(folders: Sequence[Path], out: Path) -> Path:
     """The results in one file: answers of the gate if there is one among them."""
-    if any((folder / cells.NAME).exists() for folder in folders):
+    if any((folder / answers.NAME).exists() for folder in folders):
         return gate_merge.merge(folders, out)
     return merge.merge(folders, out)
 
@@ -61,12 +61,12 @@ def _exit_code(file: Path) -> int:
 
 def _publish(source: Path, form: str, target: Path | None) -> None:
     """Write a report of a run folder, or of the gate's answer in it."""
-    gate = source.name == cells.NAME or (source / cells.NAME).exists()
+    gate = source.name == answers.NAME or (source / answers.NAME).exists()
     known = formats.FORMATS if gate else publish.FORMATS
     if form not in known:
         what = "an answer of the gate" if gate else "a run folder"
         raise UsageError(f"{source} is {what}, of which there is no {form}: {', '.join(known)}")
     if gate:
-        publish.write(formats.FORMATS[form](cells.read(source)), target)
+        publish.write(formats.FORMATS[form](answers.read(source)), target)
     else:
         publish.publish(source, form, target)

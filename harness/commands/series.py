@@ -7,7 +7,8 @@ import sys
 from harness.build.store import default_store
 from harness.commands.sides import add_cases, add_sides, budget, compare, wanted
 from harness.gate import sides, terminal
-from harness.gate.cells import Answer, Gate, count_text
+from harness.gate.answers import Answer, Gate
+from harness.gate.cells import count_text
 from harness.gate.sides import Made
 from harness.journal import run_folder
 from harness.plaintext import one_line

@@ -10,7 +10,8 @@ from harness import shard
 from harness.build.store import Store
 from harness.deadline import Deadline
 from harness.gate import folder, order, session
-from harness.gate.cells import Gate, NotRun
+from harness.gate.answers import Gate
+from harness.gate.cells import NotRun
 from harness.gate.history import failed_lately
 from harness.gate.routes import chosen, on_route, routes
 from harness.gate.session import Session

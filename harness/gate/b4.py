@@ -9,7 +9,8 @@ several. What is printed counts, not the exit code. What b4 does not know it tak
 import json
 
 from harness.gate import markdown, words
-from harness.gate.cells import Answer, Gate, State
+from harness.gate.answers import Answer, Gate
+from harness.gate.cells import State
 
 TOOL = "live-update"
 

@@ -18,9 +18,10 @@ from filelock import FileLock, Timeout
 
 from harness import digest
 from harness.errors import UsageError
-from harness.gate import cells
+from harness.gate import answers
+from harness.gate.answers import Gate
 from harness.gate.attempts import parse_name
-from harness.gate.cells import Gate, Route
+from harness.gate.cells import Route
 from harness.gate.order import Next
 from harness.gate.sides import Made
 from harness.plan import Case, Plan
@@ -45,7 +46,7 @@ def choose(runs: Path, mark: str) -> Path:
     """The folder of the last gate of this key that was interrupted not long ago; or a new one."""
     for folder in sorted(runs.glob(f"*-gate-{mark}"), reverse=True):
         recent = folder.stat().st_mtime > time.time() - RESUME_SECONDS
-        if recent and (not (folder / cells.NAME).exists() or cells.read(folder).interrupted):
+        if recent and (not (folder / answers.NAME).exists() or answers.read(folder).interrupted):
             return folder
     return runs / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-gate-{mark}"
 
@@ -65,7 +66,7 @@ def keep(found: Gate, folder: Path) -> Gate:
     """Write the answer into its folder."""
     check_writable(folder)
     found = replace(found, directory=folder)
-    write_whole(folder / cells.NAME, cells.dump(found))
+    write_whole(folder / answers.NAME, answers.dump(found))
     return found
 
 
@@ -79,7 +80,7 @@ def free(folder: Path, case: str, route: Route) -> Path:
 def seconds(folder: Path) -> float:
     """How long former runs of the gate in this folder took."""
     with contextlib.suppress(UsageError):
-        return cells.read(folder).seconds
+        return answers.read(folder).seconds
     return 0.0
 
 

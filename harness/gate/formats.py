@@ -4,15 +4,15 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from harness.gate import b4, cells, junit, kcidb, markdown, terminal
-from harness.gate.cells import Gate
+from harness.gate import answers, b4, junit, kcidb, markdown, terminal
+from harness.gate.answers import Gate
 
 FORMATS: Mapping[str, Callable[[Gate], str]] = MappingProxyType(
     {
         "terminal": terminal.render,
         "markdown": markdown.render,
         "junit": junit.render,
-        "json": cells.dump,
+        "json": answers.dump,
         "kcidb": kcidb.render,
         "b4": b4.render,
     }

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from harness.gate import words
-from harness.gate.cells import Answer, Cell, Gate, State, Trend
+from harness.gate.answers import Answer, Gate
+from harness.gate.cells import Cell, State, Trend
 from harness.junit import MESSAGE_MAX, attributes, name_of
 from harness.plaintext import clean, short, unique
 

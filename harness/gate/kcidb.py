@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.gate import words
-from harness.gate.cells import Answer, Attempt, Cell, Gate, Route, Side
+from harness.gate.answers import Answer, Gate, Side
+from harness.gate.cells import Attempt, Cell, Route
 from harness.plaintext import clean, cut
 from harness.verdict import Verdict
 

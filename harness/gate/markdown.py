@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from harness.gate import words
-from harness.gate.cells import NAME, Cell, Gate, Metric, State, Trend
+from harness.gate.answers import NAME, Gate
+from harness.gate.cells import Cell, Metric, State, Trend
 from harness.markdown import section
 
 # What becomes of whom: heading, and its share of a page (harness/markdown.py).

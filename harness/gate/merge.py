@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.gate import cells
-from harness.gate.cells import Attempt, Cell, Gate, Message, Route, Side, State
+from harness.gate import answers
+from harness.gate.answers import Gate, Side
+from harness.gate.cells import Attempt, Cell, Message, Route, State
 
 
 def merge(folders: Sequence[Path], out: Path) -> Path:
@@ -16,16 +17,16 @@ def merge(folders: Sequence[Path], out: Path) -> Path:
 
     Raises UsageError when they do not fit together, or the new folder has an answer already.
     """
-    file = out / cells.NAME
+    file = out / answers.NAME
     if file.exists():
         raise UsageError(f"{file} is there already: name another folder")
     found = {
-        folder: moved(cells.read(folder), folder) for folder in folders if (folder / cells.NAME).exists()
+        folder: moved(answers.read(folder), folder) for folder in folders if (folder / answers.NAME).exists()
     }
     gate = replace(merged(found, [folder for folder in folders if folder not in found]), directory=out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        file.write_text(cells.dump(gate), encoding="utf-8", errors="backslashreplace")
+        file.write_text(answers.dump(gate), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error
     return file

@@ -17,8 +17,9 @@ from harness.build.store import Store
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gate import compare, folder, order, sides
+from harness.gate.answers import Gate
 from harness.gate.attempts import attempt
-from harness.gate.cells import Attempt, Gate, NotRun, Route
+from harness.gate.cells import Attempt, NotRun, Route
 from harness.gate.order import Next
 from harness.gate.routes import BASE, HEAD, on_route, own_kernels, routes
 from harness.gate.sides import Made

@@ -14,7 +14,7 @@ from harness.build.store import Store
 from harness.build.variant import Commit, Variant, between, changed_files, find_commit, obtain_variant
 from harness.build.worktree import find_worktree
 from harness.errors import HarnessError, UsageError
-from harness.gate.cells import Side
+from harness.gate.answers import Side
 from harness.gate.routes import BASE, HEAD
 from harness.progress import duration
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.gate import words
-from harness.gate.cells import Answer, Cell, Gate, Metric, State, Trend
+from harness.gate.answers import Answer, Gate
+from harness.gate.cells import Cell, Metric, State, Trend
 
 WIDTH = 110
 STYLES = {

@@ -6,19 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.gate.cells import (
-    Attempt,
-    Cell,
-    Gate,
-    Message,
-    Metric,
-    NotRun,
-    Route,
-    Side,
-    State,
-    Trend,
-    count_text,
-)
+from harness.gate.answers import Gate, Side
+from harness.gate.cells import Attempt, Cell, Message, Metric, NotRun, Route, State, Trend, count_text
 from harness.plaintext import clean, cut, one_line, short
 from harness.progress import duration
 from harness.result import SECONDS

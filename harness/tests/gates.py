@@ -4,19 +4,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.gate.cells import (
-    Attempt,
-    Cell,
-    Gate,
-    Measure,
-    Message,
-    Metric,
-    NotRun,
-    Route,
-    Side,
-    State,
-    Trend,
-)
+from harness.gate.answers import Gate, Side
+from harness.gate.cells import Attempt, Cell, Measure, Message, Metric, NotRun, Route, State, Trend
 from harness.tests.outcomes import KERNEL_SAYS, NASTY
 from harness.verdict import Verdict
 

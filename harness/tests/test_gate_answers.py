@@ -14,8 +14,9 @@ from kcidb_io.schema import V5_0, V5_3  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
 from harness.cli import parse
-from harness.gate import b4, cells, kcidb, markdown, terminal, words
-from harness.gate.cells import ANSWER_CODES, Answer, Metric, NotRun, Route, State
+from harness.gate import answers, b4, kcidb, markdown, terminal, words
+from harness.gate.answers import ANSWER_CODES, Answer
+from harness.gate.cells import Metric, NotRun, Route, State
 from harness.gate.formats import FORMATS
 from harness.tests.gates import (
     BROKEN_HEAD,
@@ -192,7 +193,7 @@ def test_the_largest_answer_is_cut_to_a_page() -> None:
 
 def test_the_json_is_read_back() -> None:
     for gate in (EVERYTHING, BROKEN_HEAD):
-        assert cells.parse(FORMATS["json"](gate), "x") == gate
+        assert answers.parse(FORMATS["json"](gate), "x") == gate
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -7,21 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.gate import cells
-from harness.gate.cells import (
-    Answer,
-    Attempt,
-    Cell,
-    Gate,
-    Measure,
-    Message,
-    Metric,
-    NotRun,
-    Route,
-    Side,
-    State,
-    Trend,
-)
+from harness.gate import answers
+from harness.gate.answers import Answer, Gate, Side
+from harness.gate.cells import Attempt, Cell, Measure, Message, Metric, NotRun, Route, State, Trend
 from harness.verdict import Verdict
 
 
@@ -64,7 +52,7 @@ WHOLE = Gate(
 
 
 def test_json_and_back() -> None:
-    assert cells.parse(cells.dump(WHOLE), "x") == WHOLE
+    assert answers.parse(answers.dump(WHOLE), "x") == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -78,7 +66,7 @@ def test_json_and_back() -> None:
 )
 def test_what_is_no_answer_is_refused(text: str, error: str) -> None:
     with pytest.raises(UsageError, match=error):
-        cells.parse(text, "x.json")
+        answers.parse(text, "x.json")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 
 from harness.cli import main
 from harness.errors import UsageError
-from harness.gate import cells
-from harness.gate.cells import Answer, Gate, Route, State
+from harness.gate import answers
+from harness.gate.answers import Answer, Gate
+from harness.gate.cells import Route, State
 from harness.gate.merge import merge
 from harness.tests.gates import (
     BASE,
@@ -29,7 +30,7 @@ from harness.tests.outcomes import PASSED, written
 def folder(path: Path, gate: Gate) -> Path:
     """A gate's run folder."""
     path.mkdir()
-    (path / cells.NAME).write_text(cells.dump(gate))
+    (path / answers.NAME).write_text(answers.dump(gate))
     return path
 
 
@@ -42,7 +43,7 @@ def shards(tmp_path: Path, *numbers: int, of: int = 3, **changes: object) -> lis
 
 
 def test_all_shards_together_are_the_whole(tmp_path: Path) -> None:
-    gate = cells.read(merge(shards(tmp_path, 2, 1, 3), tmp_path / "all"))
+    gate = answers.read(merge(shards(tmp_path, 2, 1, 3), tmp_path / "all"))
     assert gate.answer is Answer.NO_REGRESSION
     assert [cell.case for cell in gate.cells] == ["case 2", "case 1", "case 3"]
     assert gate.shard == (1, 1)
@@ -50,7 +51,7 @@ def test_all_shards_together_are_the_whole(tmp_path: Path) -> None:
 
 
 def test_a_missing_shard_could_not_be_tested(tmp_path: Path) -> None:
-    gate = cells.read(merge(shards(tmp_path, 1, 3), tmp_path / "all"))
+    gate = answers.read(merge(shards(tmp_path, 1, 3), tmp_path / "all"))
     assert gate.answer is Answer.COULD_NOT_TEST
     (lost,) = gate.of(State.COULD_NOT_TEST)
     assert lost.case == "shard 2/3"
@@ -59,7 +60,7 @@ def test_a_missing_shard_could_not_be_tested(tmp_path: Path) -> None:
 
 def test_a_folder_without_an_answer_could_not_be_tested(tmp_path: Path) -> None:
     (tmp_path / "dead").mkdir()
-    gate = cells.read(merge([*shards(tmp_path, 1, of=1), tmp_path / "dead"], tmp_path / "all"))
+    gate = answers.read(merge([*shards(tmp_path, 1, of=1), tmp_path / "dead"], tmp_path / "all"))
     assert gate.answer is Answer.COULD_NOT_TEST
     assert gate.of(State.COULD_NOT_TEST)[0].case == str(tmp_path / "dead")
 
@@ -67,7 +68,7 @@ def test_a_folder_without_an_answer_could_not_be_tested(tmp_path: Path) -> None:
 def test_what_one_shard_found_the_whole_has(tmp_path: Path) -> None:
     found = shards(tmp_path, 1, 2, of=3, messages=(MESSAGE,))
     bad = replace(EVERYTHING, cells=(REGRESSION,), shard=(3, 3), interrupted=True, started="2026")
-    gate = cells.read(merge([*found, folder(tmp_path / "bad", bad)], tmp_path / "all"))
+    gate = answers.read(merge([*found, folder(tmp_path / "bad", bad)], tmp_path / "all"))
     assert gate.answer is Answer.REGRESSION
     assert gate.interrupted
     assert gate.metrics[-len(EVERYTHING.metrics)] == SLOWER
@@ -78,7 +79,7 @@ def test_what_one_shard_found_the_whole_has(tmp_path: Path) -> None:
 
 def test_a_side_that_one_shard_could_not_make_is_said(tmp_path: Path) -> None:
     bad = folder(tmp_path / "bad", replace(BROKEN_HEAD, shard=(2, 2)))
-    gate = cells.read(merge([*shards(tmp_path, 1, of=2), bad], tmp_path / "all"))
+    gate = answers.read(merge([*shards(tmp_path, 1, of=2), bad], tmp_path / "all"))
     assert gate.head.problem
     assert gate.answer is Answer.COULD_NOT_TEST
 
@@ -89,7 +90,7 @@ def test_run_directories_are_where_they_are_now(tmp_path: Path) -> None:
     gate = replace(GOOD, directory=run.parent, cells=(replace(SAME, head=(here, gone)),))
     place = folder(tmp_path / "1", gate)
     (place / run.name).mkdir()
-    (cell,) = cells.read(merge([place], tmp_path / "all")).cells
+    (cell,) = answers.read(merge([place], tmp_path / "all")).cells
     assert [one.directory for one in cell.head] == [place / run.name, gone.directory]
 
 
@@ -103,7 +104,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
         ([*first, count], tmp_path / "all", "a shard of another run"),
         ([*first, again], tmp_path / "all", "shard 2/3 is there more than once"),
         (first, first[0], "is there already"),
-        (first, first[0] / cells.NAME, "cannot be written"),
+        (first, first[0] / answers.NAME, "cannot be written"),
     ):
         with pytest.raises(UsageError, match=said):
             merge(folders, out)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.gate import cells
-from harness.gate.cells import Gate, Route, State, Trend
+from harness.gate import answers
+from harness.gate.answers import Gate
+from harness.gate.cells import Route, State, Trend
 
 PATCHES = Path(__file__).parent / "gate"
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.slow
 def gate(out: Path, *words: str) -> tuple[int, Gate]:
     """Run a gate: its exit code and its answer."""
     code = main(["gate", *words, "--out", str(out)])
-    return code, cells.read(out)
+    return code, answers.read(out)
 
 
 def series(patch: str, *scenarios: str) -> Sequence[str]:
@@ -99,4 +100,4 @@ def test_two_releases(tmp_path: Path) -> None:
     assert code == 0
     assert (found.base.release, found.head.release) == ("7.2.12", "7.3.4")
     assert {cell.route for cell in found.cells} == {Route.HEAD, Route.FORWARD, Route.BACK}
-    assert json.loads((tmp_path / "out" / cells.NAME).read_text())["answer"] == "no regression"
+    assert json.loads((tmp_path / "out" / answers.NAME).read_text())["answer"] == "no regression"

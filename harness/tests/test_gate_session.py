@@ -15,8 +15,9 @@ from harness.build.spec import kernel_spec
 from harness.build.store import Store
 from harness.deadline import Deadline
 from harness.errors import UsageError
-from harness.gate import cells, folder, order, session
-from harness.gate.cells import Answer, Gate, NotRun, Route, Side, State
+from harness.gate import answers, folder, order, session
+from harness.gate.answers import Answer, Gate, Side
+from harness.gate.cells import NotRun, Route, State
 from harness.gate.folder import alone, choose, free, key
 from harness.gate.order import Next
 from harness.gate.routes import chosen, routes
@@ -149,7 +150,7 @@ def test_a_budget_that_is_over_runs_nothing_and_says_so(gate: Session) -> None:
     assert {one.reason for one in found.not_run} == {"why", "the budget of 0.0 s had no time for it"}
     count = sum(len(routes(case)) - 1 for case in gate.cases)
     assert len(found.not_run) == count + 1
-    assert cells.read(gate.folder) == found
+    assert answers.read(gate.folder) == found
 
 
 def test_cells_of_what_is_there(gate: Session) -> None:
