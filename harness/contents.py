@@ -76,6 +76,8 @@ class Contents:
 
     def masked(self, offset: int, data: bytes) -> bytes:
         """Data of the file with zeros for everything that somebody else writes; offset: of its first page."""
+        if not self.touched:
+            return data
         found = bytearray(data)
         for part in self.touched:
             first = max(part.offset, offset)

@@ -14,6 +14,8 @@ from harness.record import Run
 GAP_PAGES = 512
 # So many pages are read at once, at most: a file may be larger than what the host has left.
 BATCH_PAGES = 1 << 14
+# And so many are compared at once: small buffers are used again, large ones are new memory each time.
+CHUNK_PAGES = 1 << 8
 
 # Expected bytes of (offset, length) of a file.
 Expected = Callable[[int, int], bytes]
@@ -74,10 +76,10 @@ def batch(first: int, frames: Sequence[Run]) -> Batch:
 
 
 def cut(frames: Iterable[Run]) -> Iterator[Run]:
-    """The same frames in runs that are short enough to be read at once."""
+    """The same frames in runs that are short enough to be compared at once."""
     for run in frames:
-        for start in range(0, run.count, BATCH_PAGES):
-            yield Run(run.index + start, run.pfn + start, min(BATCH_PAGES, run.count - start))
+        for start in range(0, run.count, CHUNK_PAGES):
+            yield Run(run.index + start, run.pfn + start, min(CHUNK_PAGES, run.count - start))
 
 
 def compare(
