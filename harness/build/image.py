@@ -89,8 +89,8 @@ def load_image(path: Path) -> Image:
     Raises HarnessError with path:line:column and what is wrong, for everything that is wrong.
     """
     try:
-        root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
-        data = yaml.safe_load(path.read_text())
+        root = yaml.compose(path.read_text(), Loader=yaml.CSafeLoader)
+        data = yaml.load(path.read_text(), yaml.CSafeLoader)
     except OSError as error:
         raise HarnessError(f"{path}: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:

@@ -98,7 +98,7 @@ def load_specs(folder: Path = KERNEL_DATA) -> tuple[str, dict[str, KernelSpec]]:
     """
     file = folder / "kernels.yaml"
     try:
-        content = TypeAdapter(_File).validate_python(yaml.safe_load(file.read_text()))
+        content = TypeAdapter(_File).validate_python(yaml.load(file.read_text(), yaml.CSafeLoader))
         specs = {name: _spec(folder, name, entry) for name, entry in content.kernels.items()}
     except OSError as error:
         raise HarnessError(f"{file}: {error.strerror} ({error.filename})") from error

@@ -73,7 +73,7 @@ def test_staged_names_are_flat_and_distinct() -> None:
         ("/etc/motd", "etc/motd", ":8:5: files.1.path: String should match pattern"),
         ('"755"', "755", ":7:33: files.0.mode: Input should be a valid string"),
         ("/etc/motd", "/init", "/init comes twice"),
-        ("links: {", "links: [", ":4:25: expected"),
+        ("links: {", "links: [", ":4:25: did not find expected"),
     ],
 )
 def test_errors_name_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
