@@ -9,7 +9,7 @@ from harness.bench import runs
 SHIPPED = "bare selftest as shipped"
 NEHALEM = "bare selftest with our CPU model"
 VNG = "virtme-ng to one command"
-SUITE = "a fifth of the suite, workers: {}"
+SUITE = "a sixth of the suite, workers: {}"
 KMOD = "edit one line of kmod/fdbox, to verdict"
 MM = "edit one line of mm/memfd_luo.c, to verdict"
 # The 1 GiB of bench/size.yaml.
@@ -37,7 +37,7 @@ TARGETS = (
     Target("warm memfd case / bare selftest as shipped", (runs.WARM,), SHIPPED, 0.65),
     Target("cold memfd case / bare selftest as shipped", (runs.COLD,), SHIPPED, 1.2),
     Target("warm start to first SSH answer / virtme-ng to one command", (runs.WARM_START,), VNG, 0.05),
-    Target("two workers / one worker, a fifth of the suite", (SUITE.format(2),), SUITE.format(1), 0.58),
+    Target("two workers / one worker, a sixth of the suite", (SUITE.format(2),), SUITE.format(1), 0.58),
     Target(f"{KMOD} (s)", (KMOD,), None, 8),
     Target(f"{MM} (s)", (MM,), None, 40),
     Target(

@@ -14,7 +14,7 @@ from harness.bench.curves import curves
 from harness.bench.edits import edit_kmod, edit_mm
 from harness.bench.runs import cold, warm
 from harness.bench.sample import Subject, rounds
-from harness.bench.suites import suite
+from harness.bench.suites import suites
 from harness.bench.targets import KMOD, MM, NEHALEM, SHIPPED, SUITE, VNG
 from harness.bench.vng import virtme_ng
 from harness.build.store import Store, default_store
@@ -118,8 +118,7 @@ def everything(store: Store, plan: Plan, made: Artifacts, kernel: str | None) ->
     yield from curves(kernel, lambda one: artifacts.obtain(one, store))
     yield edit_kmod(KMOD)
     yield edit_mm(store, MM)
-    for workers in (1, 2):
-        yield suite(SUITE.format(workers), workers)
+    yield from suites({workers: SUITE.format(workers) for workers in (1, 2)})
 
 
 def write(file: Path, text: str) -> None:

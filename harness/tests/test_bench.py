@@ -196,7 +196,7 @@ def test_the_page_says_what_is_met_and_what_is_not() -> None:
     lines = page.markdown({"cores": "2"}, Measured(SERIES, {"virtme-ng": "no\nprogram"}, {})).splitlines()
     assert "| warm memfd case / bare selftest as shipped | 0.65 | 0.50 | met |" in lines
     assert "| cold memfd case / bare selftest as shipped | 1.2 | 3.00 | **not met** |" in lines
-    assert "| two workers / one worker, a fifth of the suite | 0.58 |  | not measured |" in lines
+    assert "| two workers / one worker, a sixth of the suite | 0.58 |  | not measured |" in lines
     assert "| FDBox unseal + get of 1 GiB / LUO retrieve of the same | 1.0 | 2.00 | **not met** |" in lines
     assert f"| {runs.WARM} | 3 | 1.500 | 1.000 | 2.000 |" in lines
     assert "| size | 1M | 64M | 1G | 4G |" in lines
