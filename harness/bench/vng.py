@@ -4,6 +4,7 @@
 The kernel has to have 9p, from which vng mounts its root, so it is built once more with that and no more.
 """
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -21,18 +22,21 @@ VERSION = "1.42"
 FRAGMENT = Path(__file__).with_name("virtme.config")
 # The name of the kernel with that fragment: where it is built, and in the store.
 NAME = "virtme-ng"
+# What ends a hang.
+SECONDS = "300"
 WORD = "ran-in-the-guest"
 
 
 def obtain_vng(store: Store) -> Path:
-    """The program, installed in the store."""
-    inputs = {"version": VERSION, "python": sys.version}
-
-    def make(folder: Path) -> None:
-        proc.run([sys.executable, "-m", "venv", folder / "venv"])
-        proc.run([folder / "venv/bin/python", "-m", "pip", "install", "--quiet", f"virtme-ng=={VERSION}"])
-
-    return store.obtain("virtme-ng", "virtme-ng", inputs, make) / "venv/bin"
+    """Its programs, which are installed where they stay: they name each other by their paths."""
+    with store.work(f"virtme-ng-{VERSION}") as area:
+        done = area / "python"
+        if not done.exists() or done.read_text() != sys.version:
+            proc.run([sys.executable, "-m", "venv", "--clear", area / "venv"])
+            pip = area / "venv/bin/pip"
+            proc.run([pip, "install", "--quiet", f"virtme-ng=={VERSION}"])
+            done.write_text(sys.version)
+    return area / "venv/bin"
 
 
 def obtain_virtme_kernel(store: Store, name: str | None) -> Kernel:
@@ -49,9 +53,10 @@ def virtme_ng(store: Store, kernel: str | None, name: str) -> Subject:
         obtain_virtme_kernel(store, kernel)
 
     def measure(out: Path) -> Mapping[str, float]:
-        words = command(obtain_vng(store), obtain_virtme_kernel(store, kernel))
+        programs = obtain_vng(store)
+        words = command(programs, obtain_virtme_kernel(store, kernel))
         start = time.monotonic()
-        said = proc.run(words, log=out / "vng.log")
+        said = proc.run(words, env={"PATH": f"{programs}:{os.environ['PATH']}"}, log=out / "vng.log")
         seconds = time.monotonic() - start
         if WORD not in said:
             raise NotDoneError(f"{name}: the command has not run: {out / 'vng.log'}")
@@ -62,6 +67,5 @@ def virtme_ng(store: Store, kernel: str | None, name: str) -> Subject:
 
 def command(programs: Path, kernel: Kernel) -> list[str]:
     """One command in a machine of the size of ours; with 9p, for virtiofs needs a daemon that is not here."""
-    # The scripts of an entry that was renamed name another interpreter.
-    vng = [str(programs / "python"), str(programs / "vng"), "--run", str(kernel.image)]
+    vng = ["timeout", SECONDS, str(programs / "vng"), "--run", str(kernel.image)]
     return [*vng, "--disable-kvm", "--force-9p", "--cpus", "2", "--memory", "1G", "--", "echo", WORD]
