@@ -107,7 +107,7 @@ def read_step(value: Plain, tree: Tree, loc: Loc) -> Draft:
     places = {
         str(at[-1]): where
         for at, where in tree.values.items()
-        if at[:depth] == loc and len(at) in {depth + 1, depth + 2}
+        if len(at) in {depth + 1, depth + 2} and at[:depth] == loc
     }
     names = frozenset(words(value))
     return Draft(step, word or guess_verb(value), names, tree.where(loc), places, tuple(inside))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Pydantic's errors in words for the author of a scenario."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -146,8 +147,13 @@ def infos(annotation: object) -> list[FieldInfo]:
     return [info for info in getattr(annotation, "__metadata__", ()) if isinstance(info, FieldInfo)]
 
 
-def descriptions(kind: type[Any]) -> dict[str, str]:
+def descriptions(kind: type[Any]) -> Mapping[str, str]:
     """The YAML keys of a dataclass, each with what it means."""
+    return _descriptions(cast(Any, kind))
+
+
+@functools.cache
+def _descriptions(kind: Any) -> Mapping[str, str]:
     return {
         key_of(field.type, field.name): next((i.description for i in infos(field.type) if i.description), "")
         for field in fields(kind)
