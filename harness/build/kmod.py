@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -100,7 +101,7 @@ def _only(kbuild: str, names: Sequence[str]) -> str:
 
 
 def _make(store: Store, kernel: Kernel, work: Path, log: Path) -> None:
-    argv = ("make", f"O={kernel.build}", f"M={work}", "modules")
+    argv = ("make", f"O={kernel.build}", f"M={work}", f"-j{os.cpu_count() or 1}", "modules")
     what = f"kmod/ for kernel {kernel.name}"
     make(argv, cwd=kernel.source, ccache=store.root / "ccache", log=log, what=what)
 

@@ -180,7 +180,7 @@ def _build_module(store: Store, kernel: Kernel, name: str, draft: Path, log: Pat
     with stage(f"building {what}"), tempfile.TemporaryDirectory(dir=draft) as area:
         work = Path(area)
         _gather(kernel.source, work, name)
-        argv = ("make", f"O={kernel.build}", f"M={work}", "modules")
+        argv = ("make", f"O={kernel.build}", f"M={work}", f"-j{os.cpu_count() or 1}", "modules")
         make(argv, cwd=kernel.source, ccache=store.root / "ccache", log=log, what=what)
         for module in work.glob("*.ko"):
             run(["strip", "--strip-debug", "-o", draft / "modules" / module.name, module])
