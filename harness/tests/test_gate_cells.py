@@ -2,53 +2,21 @@
 """The gate's answer: JSON and back, the exit code, which attempts count as broken."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
 from harness.gate import answers
-from harness.gate.answers import Answer, Gate, Side
-from harness.gate.cells import Attempt, Cell, Measure, Message, Metric, NotRun, Route, State, Trend
+from harness.gate.answers import Answer, Gate
+from harness.gate.cells import Cell, Route, State
+from harness.tests.gates import GOOD, LEFT, MESSAGE, SLOWER, a_cell, attempt
 from harness.verdict import Verdict
 
-
-def attempt(route: Route, verdict: Verdict = Verdict.PASS, boots: bool = True) -> Attempt:
-    return Attempt(
-        route,
-        verdict,
-        finding="" if verdict is Verdict.PASS else "'get' failed",
-        where="" if verdict is Verdict.PASS else "x.yaml:9:5",
-        doing="get: ram",
-        expected="success",
-        seen="EBUSY",
-        directory=Path("/runs/x"),
-        seconds=2.5,
-        measures=(Measure("blackout", 1.5, "s"),),
-        warnings=("late",),
-        boots=boots,
-    )
+WHOLE = replace(GOOD, messages=(MESSAGE,), not_run=LEFT)
 
 
 def cell(state: State, head: Verdict = Verdict.PASS) -> Cell:
-    base, other = attempt(Route.BASE), attempt(Route.HEAD, head)
-    return Cell(
-        "x[luo]", Path("x.yaml"), "", ("smoke",), "luo", Route.HEAD, (base,), (other,), state, 0.5, "why"
-    )
-
-
-METRIC = Metric(
-    "x[luo]", Route.HEAD, "blackout", "s", (1.0,), (1.5,), 1.0, 1.5, 0.5, 1.0, 0.004, 0.1, Trend.WORSE
-)
-WHOLE = Gate(
-    Side("7.3.4", "7.3.4", "Linux 7.3.4"),
-    Side("head", "7.3.4", "/linux", "0123", "mm: faster", ("a", "b"), problem=""),
-    (cell(State.SAME),),
-    (replace(METRIC, trend=Trend.SAME),),
-    (Message("late", 1, "x[luo]", Route.HEAD, None),),
-    (NotRun("y[luo]", Route.BACK, "the budget"),),
-    directory=Path("/runs/gate"),
-)
+    return replace(a_cell(state), base=(attempt(Route.BASE),), head=(attempt(Route.HEAD, head),))
 
 
 def test_json_and_back() -> None:
@@ -83,7 +51,7 @@ def test_what_is_no_answer_is_refused(text: str, error: str) -> None:
             Answer.REGRESSION,
             1,
         ),
-        (replace(WHOLE, metrics=(METRIC,)), Answer.REGRESSION, 1),
+        (replace(WHOLE, metrics=(SLOWER,)), Answer.REGRESSION, 1),
         (replace(WHOLE, head=replace(WHOLE.head, problem="does not build")), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, cells=()), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, interrupted=True), Answer.INTERRUPTED, 130),
