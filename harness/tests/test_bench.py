@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness import cli
-from harness.bench import bare, curves, edits, page, runs, suites
+from harness.bench import bare, curves, edits, page, runs, suites, vng
 from harness.bench.sample import Measured, NotDoneError, Series, Subject, rounds
 from harness.bench.targets import SHIPPED, TARGETS
+from harness.build.kconfig import lost, read_fragments
 from harness.build.selftests import SELFTESTS
 from harness.commands import bench
 from harness.commands.bench import MARKS, write
@@ -73,6 +74,27 @@ def test_a_selftest_that_did_not_pass_has_no_time(tmp_path: Path, text: str) -> 
     serial.write_text(text)
     with pytest.raises(NotDoneError, match="TEST PASSED"):
         bare.check(serial, "bare")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "virtme-ng: no kernel\n", f"init: echo {vng.WORD}: not found\n"],
+    ids=["nothing", "error", "echo"],
+)
+def test_a_machine_of_virtme_ng_that_ran_nothing_has_no_time(text: str) -> None:
+    vng.check(f"[    0.9] a line of the kernel\n{vng.WORD}\n", "vng")
+    with pytest.raises(NotDoneError, match="vng: the command has not run"):
+        vng.check(text, "vng")
+
+
+def test_virtme_ng_gets_a_machine_like_ours(artifacts: object) -> None:
+    kernel = artifacts.kernels[None]  # type: ignore[attr-defined]
+    words = " ".join(vng.command(Path("bin"), kernel))
+    assert "--cpus 2 --memory 1G" in words
+    assert "--disable-kvm" in words
+    wanted = read_fragments([vng.FRAGMENT])
+    # Or it would be the same kernel, built twice.
+    assert lost(wanted, kernel.config.read_text())
 
 
 def test_a_point_without_a_number_is_none() -> None:
