@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is measured, and what was: rounds of all subjects, in turns, so that none has a better hour."""
 
+import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +70,9 @@ def rounds(subjects: Sequence[Subject], count: int, folder: Path, tell: Callable
         for subject in subjects:
             if subject.name in absent or subject.name in undone or turn >= subject.most:
                 continue
-            out = folder / ("before" if turn < 0 else f"round.{turn + 1}") / subject.name.replace(" ", "-")
+            out = (
+                folder / ("before" if turn < 0 else f"round.{turn + 1}") / re.sub(r"[ /]", "-", subject.name)
+            )
             try:
                 for name, seconds in once(subject, turn, out, tell).items():
                     values[subject.name].setdefault(name, []).append(seconds)
