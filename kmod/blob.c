@@ -107,18 +107,46 @@ struct fdbox_blob_head *fdbox_blob_alloc(u64 length)
 }
 EXPORT_SYMBOL_GPL(fdbox_blob_alloc);
 
+static void free_chain(struct fdbox_blob_page *page)
+{
+	struct fdbox_blob_page *next;
+
+	for (; page; page = next) {
+		next = next_page(page);
+		kho_unpreserve_free(page);
+	}
+}
+
+/**
+ * fdbox_blob_trim - give back the pages that a blob does not need any more
+ * @head: the blob
+ * @length: bytes of data that it has to take from now on
+ *
+ * What the blob says stays valid, unless that is longer.
+ */
+void fdbox_blob_trim(struct fdbox_blob_head *head, u64 length)
+{
+	struct fdbox_blob_page *page = &head->page, *rest;
+	u64 room = PAGE_SIZE - sizeof(*head);
+
+	for (; room < length; room += PAGE_SIZE - sizeof(*page))
+		page = next_page(page);
+
+	rest = next_page(page);
+	if (!rest)
+		return;
+	/* A kexec must not find what does not travel any more. */
+	WRITE_ONCE(page->next, 0);
+	free_chain(rest);
+}
+
 /**
  * fdbox_blob_free - a blob will not travel after all
  * @head: the blob
  */
 void fdbox_blob_free(struct fdbox_blob_head *head)
 {
-	struct fdbox_blob_page *page = &head->page, *next;
-
-	for (; page; page = next) {
-		next = next_page(page);
-		kho_unpreserve_free(page);
-	}
+	free_chain(&head->page);
 }
 EXPORT_SYMBOL_GPL(fdbox_blob_free);
 

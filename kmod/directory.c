@@ -20,6 +20,19 @@ static struct fdbox_root *root;		/* NULL: KHO is off */
 static struct fdbox_blob_head *copies[2];
 static unsigned int valid;
 
+static u64 directory_length(void)
+{
+	return (list_count_nodes(&carried_boxes) + 1) * sizeof(u64);
+}
+
+static void trim_copies(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(copies); i++)
+		fdbox_blob_trim(copies[i], directory_length());
+}
+
 static void write_directory(void)
 {
 	struct fdbox_blob_head *copy = copies[!valid];
@@ -74,7 +87,6 @@ static struct fdbox_blob_head *write_box(struct fdbox *box)
 int fdbox_directory_add(struct fdbox *box)
 {
 	struct fdbox_blob_head *blob;
-	u64 length;
 	int err = 0, i;
 
 	if (!root)
@@ -85,13 +97,14 @@ int fdbox_directory_add(struct fdbox *box)
 		return PTR_ERR(blob);
 
 	mutex_lock(&directory_lock);
-	length = (list_count_nodes(&carried_boxes) + 2) * sizeof(u64);
 	for (i = 0; i < ARRAY_SIZE(copies) && !err; i++)
-		err = fdbox_blob_reserve(copies[i], length);
+		err = fdbox_blob_reserve(copies[i], directory_length() + sizeof(u64));
 	if (!err) {
 		box->blob = blob;
 		list_add_tail(&box->carried, &carried_boxes);
 		write_directory();
+	} else {
+		trim_copies();
 	}
 	mutex_unlock(&directory_lock);
 
@@ -109,6 +122,7 @@ void fdbox_directory_del(struct fdbox *box)
 	mutex_lock(&directory_lock);
 	list_del(&box->carried);
 	write_directory();
+	trim_copies();
 	mutex_unlock(&directory_lock);
 
 	fdbox_blob_free(box->blob);

@@ -140,6 +140,7 @@ struct fdbox_blob_writer {
 
 struct fdbox_blob_head *fdbox_blob_alloc(u64 length);
 int fdbox_blob_reserve(struct fdbox_blob_head *head, u64 length);
+void fdbox_blob_trim(struct fdbox_blob_head *head, u64 length);
 void fdbox_blob_free(struct fdbox_blob_head *head);
 void fdbox_blob_begin(struct fdbox_blob_writer *writer, struct fdbox_blob_head *head);
 void fdbox_blob_append(struct fdbox_blob_writer *writer, const void *data, size_t size);
