@@ -99,14 +99,25 @@ def loss_of(machine: Machine) -> Loss:
     return lost.value.loss
 
 
-def test_a_machine_that_is_reset_is_lost_as_a_reset(empty: Hardware, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "arguments", "loss"),
+    [
+        # The reset control register: what a kernel writes to when it restarts the machine.
+        ("human-monitor-command", {"command-line": "o /b 0xcf9 6"}, Loss.RESET),
+        ("system_reset", {}, Loss.QEMU),
+    ],
+    ids=["by itself", "by the host"],
+)
+def test_a_machine_that_is_reset_is_lost(
+    command: str, arguments: dict[str, str], loss: Loss, empty: Hardware, tmp_path: Path
+) -> None:
     with (
         Events(tmp_path / "events.jsonl") as events,
         power_on(empty, tmp_path, events, Limits()) as machine,
     ):
         machine.monitor.execute("cont")
-        machine.monitor.execute("system_reset")
-        assert loss_of(machine) is Loss.RESET
+        machine.monitor.execute(command, arguments)
+        assert loss_of(machine) is loss
 
 
 def test_qemu_that_is_killed_is_the_hosts_fault(empty: Hardware, tmp_path: Path) -> None:

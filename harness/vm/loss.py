@@ -44,7 +44,7 @@ RUNNING = "a machine that goes on running"
 # QMP events that no live update causes.
 ENDS = frozenset({"SHUTDOWN", "RESET"})
 # ShutdownCause in QEMU's qapi/run-state.json: somebody on the host did it.
-HOST_REASONS = frozenset({"host-qmp-quit", "host-signal", "host-ui", "host-error"})
+HOST_REASONS = frozenset({"host-qmp-quit", "host-qmp-system-reset", "host-signal", "host-ui", "host-error"})
 # Ours or the host's fault, whenever they happen; the others are the kernel's once it has booted. What was
 # ordered to break and does not is no fault of the kernel's: nothing could be tested.
 HOST_LOSSES = frozenset({Loss.QEMU, Loss.SSH, Loss.NO_RESET, Loss.NO_PANIC})
