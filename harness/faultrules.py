@@ -84,6 +84,8 @@ def kernel_problems(world: World, step: Step) -> Iterator[Problem]:
         kernel = action.kernel
         if kernel is not None and kernel not in world.kernels:
             yield "kernel", f"no kernel '{kernel}'{nearest(kernel, world.kernels)}"
+    if isinstance(action, Kexec) and action.syscall == "kexec_load" and action.handover:
+        yield "syscall", "kexec_load(2) hands nothing over: write 'handover: false' too"
     if isinstance(action, Jump) and world.loaded is None and not step.expect:
         yield "jump", f"no kernel is loaded: 'load_kernel' before, or 'kexec' for both; or {meant('EINVAL')}"
     if step.expect and isinstance(action, Kexec | LoadKernel | Jump) and action.at_once > 1:

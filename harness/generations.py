@@ -12,7 +12,7 @@ from harness.build.kernel import Kernel, images
 from harness.calls import SimpleAction
 from harness.evidence import Evidence
 from harness.fds import Fds
-from harness.kernelactions import Jump, Kexec, LoadKernel
+from harness.kernelactions import Jump, Kexec, LoadKernel, NextKernel
 from harness.plan import Plan
 from harness.result import Oracle
 from harness.vm import outage
@@ -53,9 +53,9 @@ class Generations:
         """The kernel that runs."""
         return self.kernels[self.running]
 
-    def load(self, number: int, at_once: int) -> None:
-        """Load the next kernel."""
-        args = self._loading(number)
+    def load(self, number: int, action: NextKernel) -> None:
+        """Load the next kernel, for the step of that number."""
+        args, at_once = self._loading(number, action), action.at_once
         if at_once == 1:
             self.machine.call("kexec_load", **args)
         else:
@@ -68,12 +68,14 @@ class Generations:
         self.loaded = number
         self.evidence.events.emit("loaded", generation=self.machine.generation)
 
-    def _loading(self, number: int) -> dict[str, object]:
+    def _loading(self, number: int, action: NextKernel) -> dict[str, object]:
         """What the agent has to know to load the kernel of a step."""
         jump = self.plan.jump_of(number)
         image = self.kernels[jump.kernel].image
         disk = images(self.kernels).index(image)
-        return {"disk": disk, "size": image.stat().st_size, "cmdline": jump.cmdline}
+        return {"disk": disk, "size": image.stat().st_size, "cmdline": jump.cmdline} | {
+            "syscall": action.syscall
+        }
 
     def _leave(self) -> None:
         """What must be known of a kernel before it ends."""
@@ -132,10 +134,10 @@ class Generations:
                 return cut(self.machine)
             case Kexec() | Jump():
                 if isinstance(step.action, Kexec):
-                    self.load(step.number, step.action.at_once)
+                    self.load(step.number, step.action)
                 return self._cut_jump(step.action.at_once, cut)
             case LoadKernel():
-                self.machine.ask("kexec_load", **self._loading(step.number))
+                self.machine.ask("kexec_load", **self._loading(step.number, step.action))
                 return cut(self.machine)
             case action:
                 assert isinstance(action, SimpleAction)

@@ -2,7 +2,7 @@
 """What a step does to kernels and their modules, as data."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -41,6 +41,10 @@ class NextKernel(Strictly):
         ),
     ] = ()
     at_once: AtOnce = 1
+    syscall: Annotated[
+        Literal["kexec_file_load", "kexec_load"],
+        Field(description="How it is loaded. kexec_load(2) knows nothing of KHO: `handover: false`."),
+    ] = "kexec_file_load"
 
 
 @dataclass(frozen=True)

@@ -123,10 +123,10 @@ class Executor:
             case Guest():
                 self.fds.run_guest(action)
             case Kexec():
-                self.generations.load(step.number, action.at_once)
+                self.generations.load(step.number, action)
                 self.generations.jump(action.handover, action.at_once, meanwhile)
             case LoadKernel():
-                self.generations.load(step.number, action.at_once)
+                self.generations.load(step.number, action)
             case Jump():
                 self.generations.jump(action.handover, action.at_once, meanwhile)
             case Fault(what):

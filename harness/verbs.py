@@ -122,8 +122,12 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             "a box is never finished, it is deleted: 'delete_box' ends it on both carriers",
             refusable={Carrier.LUO},
         ),
-        "kexec": Verb(Kexec, "kernel", everywhere("kexec_file_load(2), reboot(2)"), by_process=False),
-        "load_kernel": Verb(LoadKernel, "kernel", everywhere("kexec_file_load(2)"), by_process=False),
+        "kexec": Verb(
+            Kexec, "kernel", everywhere("kexec_file_load(2) or kexec_load(2), reboot(2)"), by_process=False
+        ),
+        "load_kernel": Verb(
+            LoadKernel, "kernel", everywhere("kexec_file_load(2) or kexec_load(2)"), by_process=False
+        ),
         "jump": Verb(Jump, None, everywhere("reboot(2)"), by_process=False),
         "fault": Verb(Fault, None, everywhere("whatever breaks it"), by_process=False, refusable=()),
         "verify": Verb(Verify, "fd", everywhere(COMPARED), fds=FD, refusable=()),

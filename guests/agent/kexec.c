@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bzimage.h"
 #include "ops.h"
 
 #define COPY_SIZE SZ_1M
@@ -106,25 +107,44 @@ static int kernel_file(struct request *rq, u64 disk, u64 size)
 	return kernel;
 }
 
+static int file_load(struct request *rq, int kernel, int initramfs, const char *cmdline)
+{
+	if (syscall(SYS_kexec_file_load, kernel, initramfs, strlen(cmdline) + 1, cmdline, 0UL))
+		return fail(rq, "kexec_file_load");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*load)(struct request *rq, int kernel, int initramfs, const char *cmdline);
+} syscalls[] = {
+	{ "kexec_file_load", file_load },
+	{ "kexec_load", bzimage_load },
+};
+
 int op_kexec_load(struct request *rq)
 {
-	const char *cmdline = "", *initrd = "/sys/firmware/initrd";
+	const char *cmdline = "", *initrd = "/sys/firmware/initrd", *name = syscalls[0].name;
 	u64 disk = 0, size = 0;
-	int kernel, initramfs, ret = 0;
+	int kernel, initramfs, ret = -1;
+	size_t i;
 
 	if (arg_u64(rq, "disk", &disk) || arg_u64(rq, "size", &size) ||
-	    arg_string(rq, "cmdline", &cmdline) || arg_string(rq, "initrd", &initrd))
+	    arg_string(rq, "cmdline", &cmdline) || arg_string(rq, "initrd", &initrd) ||
+	    arg_string(rq, "syscall", &name))
 		return -1;
+	for (i = 0; i < ARRAY_SIZE(syscalls) && strcmp(name, syscalls[i].name); i++)
+		;
+	if (i == ARRAY_SIZE(syscalls))
+		return refuse(rq, "'syscall' cannot be '%.64s'", name);
 	initramfs = open(initrd, O_RDONLY | O_CLOEXEC);
 	if (initramfs < 0)
 		return fail(rq, "open of the initramfs");
 	kernel = kernel_file(rq, disk, size);
-	if (kernel < 0)
-		ret = -1;
-	else if (syscall(SYS_kexec_file_load, kernel, initramfs, strlen(cmdline) + 1, cmdline, 0UL))
-		ret = fail(rq, "kexec_file_load");
-	if (kernel >= 0)
+	if (kernel >= 0) {
+		ret = syscalls[i].load(rq, kernel, initramfs, cmdline);
 		close(kernel);
+	}
 	close(initramfs);
 	return ret;
 }
