@@ -28,6 +28,8 @@ TOLERANCE = {"free": 2048, "Shmem": 0, "SUnreclaim": 2048}
 # is missing in MemTotal, to the page; the first kernel is not laid out like one that KHO starts.
 AFTER_UPDATE = {"free": 3072, "Shmem": 0, "MemTotal": 0}
 AFTER_FIRST = AFTER_UPDATE | {"MemTotal": 64}
+# In KiB: by less than this, free memory goes up and down by itself.
+STANDS_STILL = 1024
 # What a kernel takes for itself, more of it if it watches itself: KASAN keeps the stack of every allocation.
 ITS_OWN = {"free", "SUnreclaim"}
 # The first field of `struct kho_out` is the address of KHO's FDT (kernel/liveupdate/kexec_handover.c, 7.2 and
@@ -139,6 +141,11 @@ def carried_more(before: Memory, now: Memory) -> list[kho.Folio]:
         else:
             more.append((address, order))
     return more
+
+
+def coming_back(before: Memory, now: Memory) -> bool:
+    """Whether memory is still being freed: a large file goes when its last user does, and takes a while."""
+    return now.counts["free"] - before.counts["free"] > STANDS_STILL
 
 
 def check(before: Memory, now: Memory, evidence: Evidence) -> bool:

@@ -50,6 +50,12 @@ def test_more_free_memory_is_no_leak() -> None:
     assert leaks.compare(memory(), having({"free": 999999})) == []
 
 
+def test_what_is_still_being_freed_is_waited_for_and_no_longer() -> None:
+    assert leaks.coming_back(having({"free": 400000}), having({"free": 500000}))
+    assert not leaks.coming_back(having({"free": 400000}), having({"free": 400500}))
+    assert not leaks.coming_back(having({"free": 500000}), having({"free": 400000}))
+
+
 def test_a_page_that_kho_would_carry_is_found() -> None:
     found = leaks.compare(memory(), memory(preserved=AT_FIRST | {(0x5000, 0)}))
     assert found == ["KHO would carry 1 pages more, the first at 0x5000"]
