@@ -31,13 +31,14 @@ class Outside:
 
     def __init__(self, out: Path) -> None:
         self._out = out
-        self._scratch: list[outside.Range] = []
+        # Of KHO; where pages may have been moved to.
+        self.scratch: list[outside.Range] = []
 
     def learn_scratch(self, machine: Machine) -> None:
         """Remember where KHO's scratch memory is; later generations inherit it. Without KHO there is none."""
         lists = [read(machine, f"{SCRATCH}/{name}") or b"" for name in ("scratch_phys", "scratch_len")]
         starts, sizes = ([int(number, 16) for number in text.split()] for text in lists)
-        self._scratch = [outside.Range(*area) for area in zip(starts, sizes, strict=True)]
+        self.scratch = [outside.Range(*area) for area in zip(starts, sizes, strict=True)]
 
     def check(self, machine: Machine, record: Record, evidence: Evidence, blame: Blame) -> None:
         """Compare the pages of a record, as they are in memory now, with what was written."""
@@ -69,7 +70,7 @@ class Outside:
 
     def in_place(self, before: Record, now: Record, holes_stay: bool, evidence: Evidence) -> None:
         """See that the pages are in the same frames as before the kexec."""
-        index = outside.moved(before.frames, now.frames, self._scratch, holes_stay)
+        index = outside.moved(before.frames, now.frames, self.scratch, holes_stay)
         if index is None:
             evidence.prove(Oracle.OUTSIDE, f"'{now.name}': the same page frames as before the kexec")
             return

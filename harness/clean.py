@@ -27,8 +27,8 @@ DAY = 86400.0
 VENV_STAMP = "fdbox-harness.json"
 # What is built again when it is missing.
 KINDS = (
-    *("agent", "guest", "headers", "kernel", "modules", "renew", "selftests", "series", "snapshot", "source"),
-    *("bare", "virtme-ng"),
+    *("agent", "guest", "headers", "kernel", "modules", "prefix", "renew", "selftests", "series"),
+    *("snapshot", "source", "bare", "virtme-ng"),
 )
 # Work areas of kernels, which are built from nothing when they are missing.
 AREAS = (f"{TREE}-", "variants-", "commits-", "worktree-")

@@ -20,6 +20,8 @@ class Evidence:
     generation: int = 0
     # The generations that were ordered to panic.
     panics: set[int] = field(default_factory=set)
+    # Which steps another case has done for this one, if any.
+    shared: str | None = None
     step: int | None = None
 
     def prove(self, oracle: Oracle, text: str, generation: int | None = None) -> None:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The fds of a run, as the host knows them: what is done to them, and what they must be afterwards."""
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,7 +32,8 @@ class Fds:
     outside: checks.Outside
     open: dict[str, Record] = field(default_factory=dict)
     boxed: dict[tuple[str, str], Record] = field(default_factory=dict)
-    _files: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    # How many files were opened.
+    files: int = 0
 
     def record(self, name: str) -> Record:
         """What is known of an open fd."""
@@ -51,9 +50,9 @@ class Fds:
             self.machine.call("fill", fd=action.fd, seed=action.fill.seed)
             contents = contents.write(0, contents.size, action.fill.seed)
         readable, process = calls.is_readable(action), self.machine.acting
-        file = next(self._files)
+        self.files += 1
         self.open[action.fd] = Record(
-            action.fd, action.kind, contents, readable=readable, process=process, file=file
+            action.fd, action.kind, contents, readable=readable, process=process, file=self.files
         )
 
     def before(self, action: SimpleAction) -> None:

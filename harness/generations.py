@@ -85,7 +85,11 @@ class Generations:
     def jump(self, handover: bool, at_once: int, meanwhile: Callable[[], None] | None) -> None:
         """Jump into the kernel that was loaded last."""
         self._leave()
-        before, hello = self.now, self.machine.jump(at_once, meanwhile)
+        self.land(self.machine.jump(at_once, meanwhile), handover)
+
+    def land(self, hello: dict[str, Any], handover: bool) -> None:
+        """See what kernel it is that was jumped into. hello: its agent's."""
+        before = self.now
         assert self.loaded is not None
         jump = self.plan.jump_of(self.loaded)
         build_id = self.kernels[jump.kernel].build_id

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from harness import artifacts, proc, report, shard
+from harness import artifacts, prefix, proc, report, shard
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.diagnostic import nearest
@@ -26,9 +26,11 @@ from harness.errors import HarnessError, UsageError
 from harness.journal import Journal
 from harness.load import load
 from harness.plan import Case, Plan, expand, plan
+from harness.prefix import Shared
 from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import check_writable, run, subject
 from harness.verdict import Verdict
+from harness.vm import snapshot
 
 # Keys of what the controller tells its workers: the folder for run directories, and the name of the session.
 RUNS = "live update runs"
@@ -139,7 +141,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if isinstance(item, CaseItem)]
     record = session.config.stash.get(RECORD, None)
     if (items or record) and not session.config.option.collectonly:
-        session.config.stash[JOURNAL].begin(sys.argv, [subject(item.plan) for item in items], record)
+        journal = session.config.stash[JOURNAL]
+        journal.begin(sys.argv, [subject(item.plan) for item in items], record)
+        shared = prefix.shared([item.plan for item in items])
+        for item in items:
+            if steps := shared.get(item.plan.case):
+                item.shared = Shared(journal.session, steps)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave no machine behind that only this session's cases could have used."""
+    if not hasattr(session.config, "workerinput"):
+        snapshot.forget(default_store(), session.config.stash[JOURNAL].session)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -189,6 +202,7 @@ class CaseItem(pytest.Item):
         self.case = case
         self.outcome: Outcome | None = None
         self.report = ""
+        self.shared: Shared | None = None
 
     @cached_property
     def plan(self) -> Plan:
@@ -228,7 +242,9 @@ class CaseItem(pytest.Item):
         else:
             try:
                 made = artifacts.obtain(self.plan, default_store(), tree, self.config.getoption("--cold"))
-                return run(self.plan, made, journal.folder / self.case.id, journal=journal)
+                return run(
+                    self.plan, made, journal.folder / self.case.id, journal=journal, shared=self.shared
+                )
             except HarnessError as error:
                 finding = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")
         outcome = not_run(subject(self.plan), finding)

@@ -22,6 +22,7 @@ from harness.judgement import hidden, judge, reasons
 from harness.kinds import Carrier
 from harness.plan import Plan
 from harness.planfile import plan_to_json
+from harness.prefix import Prefixes, Progress, Shared, recall, restore
 from harness.releases import within
 from harness.result import Blame, Finding, Oracle, Outcome, Subject
 from harness.scenario import Xfail
@@ -43,11 +44,12 @@ def run(
     out: Path,
     at_end: Callable[[Machine], None] | None = None,
     journal: Journal | None = None,
+    shared: Shared | None = None,
 ) -> Outcome:
     """Run a plan; everything about it is in the folder out, which must be empty or absent.
 
     at_end: called with the machine after the last step, failed or not, unless the machine is lost; journal:
-    where the outcome is noted too.
+    where the outcome is noted too; shared: what other cases do as well, so that it is done once.
 
     Raises UsageError when out has something in it, HarnessError when it cannot be written. Never raises for a
     fault of the kernel; any other fault of ours is an ERROR outcome too. Only what asks us to stop
@@ -64,7 +66,7 @@ def run(
             evidence = Evidence(events)
             try:
                 events.emit("start", case=plan.case)
-                _guarded(plan, artifacts, out, evidence, at_end)
+                _guarded(plan, artifacts, out, evidence, at_end, shared)
                 return _conclude(plan, artifacts, out, evidence, journal)
             except KeyboardInterrupt:
                 stopped = ("the run was interrupted", "a run to its end", "it was asked to stop")
@@ -97,13 +99,18 @@ def check_writable(folder: Path) -> None:
 
 
 def _guarded(
-    plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, at_end: Callable[[Machine], None] | None
+    plan: Plan,
+    artifacts: Artifacts,
+    out: Path,
+    evidence: Evidence,
+    at_end: Callable[[Machine], None] | None,
+    shared: Shared | None,
 ) -> None:
     """Run the plan; what goes wrong on our side is a finding."""
     try:
         absent(plan, artifacts, evidence)
         if not evidence.findings:
-            _run(plan, artifacts, out, evidence, at_end)
+            _run(plan, artifacts, out, evidence, at_end, shared)
     except (HarnessError, AgentErrnoError, OSError) as error:
         evidence.find(Oracle.MACHINE, str(error), "a test", "no test", blame=Blame.HARNESS)
     except Exception as error:  # noqa: BLE001
@@ -131,8 +138,11 @@ def _conclude(
         proofs=tuple(evidence.proofs),
         timeline=marks(events.entries),
         updates=updates(events.entries),
-        seconds=events.now(),
-        setting=tuple(artifacts.describe(plan).items()),
+        seconds=events.now() - events.elsewhere,
+        setting=(
+            *artifacts.describe(plan).items(),
+            *((("shared", evidence.shared),) if evidence.shared else ()),
+        ),
         directory=out,
         known=reasons(verdict, findings, bugs),
         numbers=tuple(evidence.numbers),
@@ -167,7 +177,12 @@ def placed(finding: Finding, plan: Plan) -> Finding:
 
 
 def _run(
-    plan: Plan, artifacts: Artifacts, out: Path, evidence: Evidence, at_end: Callable[[Machine], None] | None
+    plan: Plan,
+    artifacts: Artifacts,
+    out: Path,
+    evidence: Evidence,
+    at_end: Callable[[Machine], None] | None,
+    shared: Shared | None,
 ) -> None:
     plan = with_parameters(plan, artifacts.accel.parameters)
     slowest = max(artifacts.kernels[name].slowness for name in (plan.kernel, *plan.next_kernels))
@@ -175,9 +190,12 @@ def _run(
     guest = artifacts.guest
     login = Login(guest.ssh_key, guest.host_key)
     snapshots = None if plan.cold else artifacts.snapshots
-    with started(hardware(plan, artifacts), out, evidence.events, limits, login, snapshots) as machine:
+    made = hardware(plan, artifacts)
+    prefixes = Prefixes(snapshots, made, plan, shared) if snapshots and shared else None
+    places = prefixes.places() if prefixes else ()
+    with started(made, out, evidence.events, limits, login, snapshots, places) as machine:
         try:
-            _play(plan, artifacts, machine, out, evidence, at_end)
+            _play(plan, artifacts, machine, out, evidence, at_end, prefixes)
         except MachineLostError as error:
             evidence.generation = error.generation
             lost(error, machine, evidence)
@@ -200,6 +218,7 @@ def _play(
     out: Path,
     evidence: Evidence,
     at_end: Callable[[Machine], None] | None,
+    prefixes: Prefixes | None,
 ) -> None:
     guest = artifacts.guest
     hello = machine.boot(guest.ssh_key, guest.host_key)
@@ -208,23 +227,27 @@ def _play(
             f"the guest's agent has version {hello['version']}, the host expects {guest.agent_version}: "
             "the guest image is stale, run 'harness build'"
         )
-    for module, said in checks.missing_modules(machine, artifacts.loads(plan.kernel, plan.cmdline)):
-        raise HarnessError(f"module {module} did not load: {' / '.join(said) or 'init never tried'}")
-    now = checks.who(machine, hello)
-    build_id = artifacts.kernels[plan.kernel].build_id
-    how = "cold boot" if machine.hello is None else "snapshot of a cold boot"
-    text = f"{how} of {now.release}, build id {now.build_id[:12]} as built"
-    checks.identify(identity.check_cold(now, build_id), text, evidence)
-    outside = checks.Outside(out)
-    outside.learn_scratch(machine)
-    fds = Fds(plan.carrier, machine, evidence, outside)
+    known = machine.known if isinstance(machine.known, Progress) else None
+    if known:
+        recall(known, evidence, out)
+    now = known.identity if known else _identified(plan, artifacts, machine, hello, evidence)
+    fds = Fds(plan.carrier, machine, evidence, checks.Outside(out))
     generations = Generations(
         plan, artifacts.kernels, artifacts.loads, machine, evidence, out, fds, now, plan.kernel
     )
     executor = Executor(plan, machine, evidence, fds, generations)
-    baseline = leaks.take(machine, generations.kernel, out / leaks.SCRATCH, shrink=False)
+    if known:
+        restore(known, executor)
+        baseline = known.baseline
+    else:
+        fds.outside.learn_scratch(machine)
+        baseline = leaks.take(machine, generations.kernel, out / leaks.SCRATCH, shrink=False)
     try:
-        for step in plan.steps:
+        if known:
+            executor.arrive(plan.steps[known.step - 1], hello)
+        for step in plan.steps[known.step if known else 0 :]:
+            if prefixes:
+                prefixes.leave_at(step, executor, baseline)
             executor.step(step)
         generations.settle_armed()
     except StepFailedError:
@@ -240,6 +263,19 @@ def _play(
     unverified(fds.open.values(), evidence)
     if at_end:
         at_end(machine)
+
+
+def _identified(
+    plan: Plan, artifacts: Artifacts, machine: Machine, hello: dict[str, object], evidence: Evidence
+) -> identity.Identity:
+    """The first kernel, which has the modules that it should and is the one that was built."""
+    for module, said in checks.missing_modules(machine, artifacts.loads(plan.kernel, plan.cmdline)):
+        raise HarnessError(f"module {module} did not load: {' / '.join(said) or 'init never tried'}")
+    now = checks.who(machine, hello)
+    how = "cold boot" if machine.hello is None else "snapshot of a cold boot"
+    text = f"{how} of {now.release}, build id {now.build_id[:12]} as built"
+    checks.identify(identity.check_cold(now, artifacts.kernels[plan.kernel].build_id), text, evidence)
+    return now
 
 
 def given_back(plan: Plan, executor: Executor, baseline: leaks.Memory) -> None:

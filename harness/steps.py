@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from harness import breaking, calls, damage, faults, freesteps, leaks, listing, refusals
 from harness.actions import Action, Damage, End, Fault, Measure, Memory, Parallel, Step
@@ -52,6 +53,19 @@ class Executor:
         events.emit(what, step=step.number, verb=verb, generation=self.machine.generation)
         if isinstance(step.action, Measure):
             freesteps.measure(self.machine, step.action, step, self.spent, self.evidence)
+        self.evidence.step = None
+
+    def arrive(self, step: Step, hello: dict[str, Any]) -> None:
+        """Carry out what is left of a step by which another case has jumped. hello: the next agent's."""
+        assert isinstance(step.action, Kexec | Jump)
+        self.evidence.step = step.number
+        self.generations.land(hello, step.action.handover)
+        done = {
+            "step": step.number,
+            "verb": VERB_OF[type(step.action)],
+            "generation": self.machine.generation,
+        }
+        self.evidence.events.emit("step done", **done)
         self.evidence.step = None
 
     def _do(self, step: Step) -> bool:

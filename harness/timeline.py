@@ -11,6 +11,7 @@ MOMENTS = {
     "power-on": "power-on",
     "resumed": "started from a snapshot",
     "saved": "snapshot saved",
+    "shared": "goes on from another case",
     "loaded": "next kernel loaded",
     "jump": "jump ordered",
     "old kernel gone": "old kernel ends",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import artifacts, report, shard, workload
+from harness import artifacts, prefix, report, shard, workload
 from harness.build.store import default_store
 from harness.cases import plans
 from harness.commands.selection import add_cold, add_kernel, add_scenarios
@@ -18,6 +18,7 @@ from harness.errors import HarnessError
 from harness.journal import Journal, run_folder
 from harness.plan import Plan
 from harness.pool import Pool
+from harness.prefix import Shared
 from harness.progress import Output, stage
 from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import check_free, check_writable, run, subject
@@ -48,6 +49,7 @@ class Job:
     made: artifacts.Artifacts
     out: Path
     journal: Journal
+    shared: Shared | None
 
 
 def command(options: argparse.Namespace) -> int:
@@ -68,12 +70,15 @@ def command(options: argparse.Namespace) -> int:
     if at_once is None:
         at_once = workload.workers(todo, workload.cores(), workload.available())
     order = workload.longest_first(todo) if at_once > 1 else todo
-    jobs = [Job(one, made[_needs(one)], folder / one.case, journal) for one in order]
+    points = prefix.shared(todo)
+    shared = {case: Shared(journal.session, steps) for case, steps in points.items()}
+    jobs = [Job(one, made[_needs(one)], folder / one.case, journal, shared.get(one.case)) for one in order]
     console = Output(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, at_once))
     with (
         stage(f"running {len(jobs)} cases", total=len(jobs), console=console) as progress,
+        prefix.forgotten(store, journal.session),
         contextlib.closing(pool.results(jobs)) as results,
     ):
         for job, result in results:
@@ -104,7 +109,7 @@ def _needs(one: Plan) -> tuple[object, ...]:
 
 
 def _run_job(job: Job) -> Outcome:
-    return run(job.plan, job.made, job.out, journal=job.journal)
+    return run(job.plan, job.made, job.out, journal=job.journal, shared=job.shared)
 
 
 def _lost(job: Job, error: HarnessError) -> Outcome:

@@ -292,11 +292,12 @@ def test_a_machine_with_a_report_in_its_log_is_not_saved(saved: Artifacts, tmp_p
     class Reported:
         """As much of a machine as is looked at before it is saved."""
 
-        console = type("Console", (), {"text": lambda self, generation: [WARNING]})()
+        generation = 1
+        console = type("Console", (), {"text": lambda self, generation: [WARNING] if generation else []})()
 
     assert saved.snapshots is not None
     with pytest.raises(SnapshotError, match="with a report in its log is not saved"):
-        saved.snapshots.save(Reported(), machine_of(saved), [])  # type: ignore[arg-type]
+        saved.snapshots.save(Reported(), machine_of(saved), {})  # type: ignore[arg-type]
 
 
 def machine_of(made: Artifacts) -> Hardware:
@@ -366,7 +367,7 @@ def snapshots_of(plan: Plan, made: Artifacts, out: Path, monkeypatch: pytest.Mon
     seen: list[Snapshots | None] = []
 
     def refuse(*arguments: object) -> object:
-        seen.append(arguments[-1])  # type: ignore[arg-type]
+        seen.append(arguments[5])  # type: ignore[arg-type]
         raise HarnessError("seen")
 
     monkeypatch.setattr(runner, "started", refuse)

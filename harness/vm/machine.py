@@ -3,7 +3,7 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.vm.agent import AgentErrnoError, AgentLostError
 from harness.vm.console import INIT, JUMP, JUMP_REFUSED, MODULES, READY
 from harness.vm.loss import Loss
-from harness.vm.talk import Talking
+from harness.vm.talk import Talking, no_news
 
 # The agent answers the order to jump before it carries it out.
 JUMP_DELAY_MS = 20
@@ -27,6 +27,10 @@ class Machine(Talking):
 
     # The agent's hello of a machine that went on from a snapshot.
     hello: dict[str, Any] | None = None
+    # What whoever saved it knew; nothing: it was saved before its first step.
+    known: object = None
+    # The files that are its memory, of a machine that can be saved.
+    ram: Sequence[int] = ()
 
     def boot(self, key: Path, host_key: str) -> dict[str, Any]:
         """Start the stopped machine, wait until it is ready and return the agent's hello.
@@ -38,16 +42,16 @@ class Machine(Talking):
         self._login = (self._ssh_port(), key, host_key)
         self.monitor.execute("cont")
         self._events.emit("power-on", generation=0)
-        self.await_ready(0)
-        return self.greet(0, self.at_ready())
+        return self.arrive(0)
 
     def resume(self, key: Path, host_key: str, news: str) -> dict[str, Any]:
         """Let a machine go on that was saved when it was ready; the agent's hello. news: see connect()."""
         self._login = (self._ssh_port(), key, host_key)
         self.console.poll()
+        self.generation = self.console.generation
         self.monitor.execute("cont")
-        self._events.emit("resumed", generation=0)
-        return self.greet(0, news)
+        self._events.emit("resumed", generation=self.generation)
+        return self.greet(self.generation, news)
 
     def jump(self, at_once: int = 1, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
         """Order the loaded kexec and wait for the next kernel; returns its agent's hello.
@@ -104,7 +108,8 @@ class Machine(Talking):
     def arrive(self, generation: int) -> dict[str, Any]:
         """Wait until a kernel that has begun to boot is ready; returns its agent's hello."""
         self.await_ready(generation)
-        return self.greet(generation)
+        at_ready, self.at_ready = self.at_ready, no_news
+        return self.greet(generation, at_ready())
 
     def await_ready(self, generation: int) -> None:
         """Wait until a kernel that has begun to boot says that its user space is ready."""

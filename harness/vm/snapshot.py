@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Machines that were saved when they were booted and ready, in the store: a case starts from one at once.
+"""Machines that were saved when a kernel was ready, in the store: a case starts from one at once.
 
 An entry holds the memory, a sparse file for each NUMA node, which the next machine maps (what it writes is
 its own); the state of the devices, as QEMU migrates it; what the kernel had said on the console; and a list
 of these parts. What QEMU is told of files, sockets and fds differs from case to case, and does not migrate.
 """
 
+import glob
 import json
 import os
+import pickle
 import shlex
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import klog
@@ -21,17 +23,22 @@ from harness.errors import HarnessError
 from harness.vm.machine import Machine
 from harness.vm.monitor import Monitor
 from harness.vm.qemu import QEMU, Hardware, argv, escape, shares
-from harness.vm.sparse import copy, digest
+from harness.vm.sparse import copy, digest, put
 
 KIND = "snapshot"
 NAME = "ready"
+# Machines that were saved after steps: harness/prefix.py.
+AFTER = "prefix"
 # Goes into every key: to be raised when the way machines are saved changes.
 FORMAT = "2"
 PARTS = "parts.json"
 STATE = "state"
+KNOWN = "known"
 CONSOLE = "console.log"
 # So many are kept; one has some 60 MiB, more with KASAN. All scenarios on one kernel need about 20.
 KEPT = 60
+# They are of no use after their session, which removes them itself, if it can.
+KEPT_AFTER = 8
 # Saving and loading take a tenth of a second; these end a hang.
 SECONDS = 60.0
 # The memory that guests share with files is left where it is.
@@ -52,6 +59,21 @@ class Snapshot:
     def console(self) -> Path:
         """What the kernel had said when it was saved."""
         return self.folder / CONSOLE
+
+    def known(self) -> object:
+        """What whoever saved it knew. Raises SnapshotError when that cannot be read."""
+        path = self.folder / KNOWN
+        try:
+            return pickle.loads(path.read_bytes()) if path.exists() else None
+        except Exception as error:
+            # What is no pickle can raise anything.
+            raise SnapshotError(f"{path} cannot be read: {error!r}") from error
+
+    def into_memory(self, memory: Sequence[int]) -> None:
+        """Copy the memory of each node into a file, as new_memory() makes them."""
+        for node, fd in enumerate(memory):
+            with (self.folder / f"memory.{node}").open("rb") as file:
+                put(file.fileno(), fd)
 
     def back_ends(self) -> tuple[str, ...]:
         """QEMU's back ends for the memory of each node: private, so that nothing is written to the files."""
@@ -99,10 +121,26 @@ class Snapshots:
     store: Store
     # harness/vm/renew.c, for machines that go on.
     renew: bytes
+    # The session whose cases are left and taken up, and all that was done; nothing: they are ready to begin.
+    session: str = ""
+    done: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Where they are in the store."""
+        return AFTER if self.done else KIND
+
+    def after(self, session: str, done: str) -> "Snapshots":
+        """Where a machine is saved in this session when that was done."""
+        return replace(self, session=session, done=done)
+
+    def inputs(self, hardware: Hardware) -> dict[str, str]:
+        """Everything that a saved machine depends on."""
+        return inputs(hardware) | ({"done": self.done} if self.done else {})
 
     def find(self, hardware: Hardware) -> Snapshot | None:
         """A machine like this one, saved earlier. Raises SnapshotError, and removes it, if it is damaged."""
-        entry = self.store.find(KIND, NAME, inputs(hardware))
+        entry = self.store.find(self.kind, self.session or NAME, self.inputs(hardware))
         if entry is None:
             return None
         snapshot = Snapshot(entry)
@@ -113,33 +151,45 @@ class Snapshots:
             raise
         return snapshot
 
-    def save(self, machine: Machine, hardware: Hardware, memory: Sequence[int]) -> bool:
+    def save(self, machine: Machine, hardware: Hardware, beside: Mapping[str, bytes]) -> bool:
         """Save a machine that is ready, and let it go on; whether it was: another case may have done so.
 
-        memory: the files that are its memory. Raises HarnessError when it cannot be saved.
+        beside: files to be kept with it. Raises HarnessError when it cannot be saved.
         """
-        reports = klog.scan(machine.console.text(0))
+        logs = map(machine.console.text, range(machine.generation + 1))
+        reports = [report for log in logs for report in klog.scan(log)]
         if reports:
             raise SnapshotError(f"a machine with a report in its log is not saved: {reports[0].title}")
 
         def make(folder: Path) -> None:
             machine.monitor.execute("stop")
             try:
-                fill(folder, machine, memory)
+                for name, data in beside.items():
+                    (folder / name).write_bytes(data)
+                fill(folder, machine)
             finally:
                 machine.monitor.execute("cont")
 
-        if not self.store.offer(KIND, NAME, inputs(hardware), make):
+        if not self.store.offer(self.kind, self.session or NAME, self.inputs(hardware), make):
             return False
-        self.store.keep_newest(KIND, KEPT)
+        self.store.keep_newest(self.kind, KEPT_AFTER if self.done else KEPT)
         return True
 
     def discard(self, snapshot: Snapshot) -> None:
         """Remove one that is of no use."""
-        self.store.discard(snapshot.folder, f"{KIND}-{snapshot.folder.name}")
+        self.store.discard(snapshot.folder, f"{self.kind}-{snapshot.folder.name}")
 
 
-def fill(folder: Path, machine: Machine, memory: Sequence[int]) -> None:
+def forget(store: Store, session: str) -> None:
+    """Remove the machines that were saved after steps of a session which has ended, and their locks."""
+    name = glob.escape(session)
+    for entry in (store.root / AFTER).glob(f"{name}-*"):
+        store.discard(entry, f"{AFTER}-{entry.name}")
+    for lock in (store.root / "lock").glob(f"{AFTER}-{name}-*"):
+        lock.unlink(missing_ok=True)
+
+
+def fill(folder: Path, machine: Machine) -> None:
     """Write the parts of a snapshot of a machine that stands still."""
     state = folder / STATE
     machine.monitor.execute("migrate-set-capabilities", {"capabilities": CAPABILITIES})
@@ -154,7 +204,7 @@ def fill(folder: Path, machine: Machine, memory: Sequence[int]) -> None:
         raise SnapshotError(
             f"QEMU cannot save the machine: {status.get('error-desc') or status.get('status')}"
         )
-    for node, fd in enumerate(memory):
+    for node, fd in enumerate(machine.ram):
         copy(fd, folder / f"memory.{node}")
     # Nothing runs any more: this is all that the kernel has said.
     shutil.copyfile(machine.console.path, folder / CONSOLE)

@@ -15,8 +15,13 @@ def copy(source: int, target: Path) -> None:
     """Copy a file: holes stay holes, and pages of zeroes become holes."""
     with target.open("wb") as file:
         file.truncate(os.fstat(source).st_size)
-        for offset, data in pages(source):
-            os.pwrite(file.fileno(), data, offset)
+        put(source, file.fileno())
+
+
+def put(source: int, target: int) -> None:
+    """Write every page of a file that is not zero into another one, as large, with nothing in it."""
+    for offset, data in pages(source):
+        os.pwrite(target, data, offset)
 
 
 def digest(path: Path) -> str:

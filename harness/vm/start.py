@@ -5,9 +5,10 @@ Whatever is wrong with a snapshot, the machine boots, and the case's log has a l
 """
 
 import contextlib
+import functools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,15 +42,19 @@ def started(
     limits: Limits,
     login: Login,
     snapshots: Snapshots | None,
+    prefixes: Sequence[Snapshots] = (),
 ) -> Iterator[Machine]:
     """A machine that boot() makes ready, or that is ready already: it has a hello then.
 
     snapshots: where there may be one, and where one is left; None: a cold boot, and nothing is left.
+    prefixes: where there may be one on which the first steps were done, the longest first. Where one may be
+    left, the machine's memory is files.
     """
     with contextlib.ExitStack() as stack:
         machine = None
-        if snapshots is not None:
-            machine = _restored(stack, hardware, out, events, limits, login, snapshots)
+        for place in (*prefixes, snapshots):
+            if place is not None and machine is None:
+                machine = _restored(stack, hardware, out, events, limits, login, place, bool(prefixes))
         if machine is None and snapshots is not None:
             machine = _saving(stack, hardware, out, events, limits, login, snapshots)
         if machine is None:
@@ -65,6 +70,7 @@ def _restored(
     limits: Limits,
     login: Login,
     snapshots: Snapshots,
+    to_be_saved: bool,
 ) -> Machine | None:
     """A machine that goes on from a snapshot; None if there is none that can be used."""
     found: Snapshot | None = None
@@ -72,13 +78,17 @@ def _restored(
         found = snapshots.find(hardware)
         if found is None:
             return None
+        known = found.known()
         shutil.copyfile(found.console, out / LEFT[0])
         with contextlib.ExitStack() as trial:
             options = ("-incoming", "defer")
-            memory = found.back_ends()
+            ram = _memory(trial, hardware) if to_be_saved else ()
+            found.into_memory(ram)
+            memory = snapshot.shared(ram) if ram else found.back_ends()
             machine = trial.enter_context(
-                power_on(hardware, out, events, limits, login.key, memory, options=options)
+                power_on(hardware, out, events, limits, login.key, memory, ram, options)
             )
+            machine.ram, machine.known = ram, known
             found.load(machine.monitor)
             machine.hello = machine.resume(login.key, login.host_key, renewal.command(snapshots.renew))
             stack.push(trial.pop_all())
@@ -93,6 +103,14 @@ def _restored(
     return machine
 
 
+def _memory(stack: contextlib.ExitStack, hardware: Hardware) -> list[int]:
+    """Files for a machine's memory."""
+    memory = snapshot.new_memory(hardware)
+    for fd in memory:
+        stack.callback(os.close, fd)
+    return memory
+
+
 def _saving(
     stack: contextlib.ExitStack,
     hardware: Hardware,
@@ -103,24 +121,35 @@ def _saving(
     snapshots: Snapshots,
 ) -> Machine:
     """A machine, switched on, that is saved as soon as it is ready."""
-    memory = snapshot.new_memory(hardware)
-    for fd in memory:
-        stack.callback(os.close, fd)
+    memory = _memory(stack, hardware)
     machine = stack.enter_context(
         power_on(hardware, out, events, limits, login.key, snapshot.shared(memory), memory)
     )
-
-    def save() -> str:
-        try:
-            if snapshots.save(machine, hardware, memory):
-                events.emit("saved", generation=0)
-        except (HarnessError, OSError) as error:
-            _tell(events, "snapshot not saved", f"{error}")
-        # It stood still, and whoever starts from the snapshot has its random numbers.
-        return renewal.command(snapshots.renew)
-
-    machine.at_ready = save
+    machine.ram = memory
+    machine.at_ready = functools.partial(save, machine, hardware, events, snapshots)
     return machine
+
+
+def save(
+    machine: Machine,
+    hardware: Hardware,
+    events: Events,
+    snapshots: Snapshots,
+    beside: Callable[[], Mapping[str, bytes]] = dict,
+) -> str:
+    """Save a machine that is ready; the news for it. beside: files to be kept with it."""
+    before, saved = events.now(), False
+    try:
+        saved = snapshots.save(machine, hardware, beside())
+    except (HarnessError, OSError) as error:
+        _tell(events, "snapshot not saved", f"{error}")
+    if snapshots.done:
+        # It stood still in the middle of a live update, which has not become longer by that.
+        events.shift(before - events.now())
+    if saved:
+        events.emit("saved", generation=machine.generation)
+    # It stood still, and whoever starts from the snapshot has its random numbers.
+    return renewal.command(snapshots.renew)
 
 
 def _tell(events: Events, event: str, why: str) -> None:

@@ -40,6 +40,11 @@ class Process:
     pid: int
 
 
+def no_news() -> str:
+    """Nothing: the machine did not stand still."""
+    return ""
+
+
 class Talking(Watched):
     """A machine whose guest can be talked to."""
 
@@ -56,8 +61,8 @@ class Talking(Watched):
         self._processes: dict[str | None, Process] = {}
         self._started = 0
         self._login: tuple[int, Path, str] | None = None
-        # Called when the first kernel is ready; what it returns is the news for connect().
-        self.at_ready: Callable[[], str] = lambda: ""
+        # Called once when a kernel is ready and nobody has spoken to it; it returns the news for connect().
+        self.at_ready: Callable[[], str] = no_news
 
     def connect(self, news: str = "") -> dict[str, Any]:
         """Log in and greet the agent of the running generation. news: a command that has to succeed first."""
