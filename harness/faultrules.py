@@ -57,7 +57,7 @@ def beside_problems(world: World, step: Step, fault: faults.Fault) -> Iterator[P
                 )
         case faults.Nmi():
             if isinstance(action, Kexec | Jump):
-                yield "fault", "between two kernels nobody takes an NMI: it resets any machine"
+                yield "fault", "between two kernels nobody takes an NMI: the machine hangs or resets"
         case faults.Allocation():
             if not isinstance(action, OnBox) or nothing_to_do(world, step):
                 yield "fault", "only a call on a box can be told to fail by its n-th allocation"

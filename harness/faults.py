@@ -83,7 +83,7 @@ class Pause(Broken):
 class Nmi(Broken):
     """A non-maskable interrupt that nobody asked for; beside a step one after the other until it is over.
 
-    Not beside `kexec` and `jump`: between two kernels nobody takes it, which resets any machine.
+    Not beside `kexec` and `jump`: between two kernels nobody takes it, and the machine hangs or resets.
     """
 
 
