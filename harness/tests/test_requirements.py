@@ -50,6 +50,10 @@ def test_every_row_names_a_proof() -> None:
     assert [row for row in rows(PAGE) if not NAMED.search(row[2])] == []
 
 
+def test_everything_was_seen_red() -> None:
+    assert unseen(PAGE) == []
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_every_scenario_is_there_for_a_requirement(folder: Path) -> None:
     scenarios = {str(path.relative_to(ROOT)) for path in folder.glob("*.yaml")}
