@@ -40,7 +40,8 @@ def _as_commit(head: Commit, area: Path) -> Commit:
     index.unlink(missing_ok=True)
     theirs = head.tree / git(head.tree, "rev-parse", "--git-path", "index").strip()
     if theirs.is_file():
-        shutil.copyfile(theirs, index)
+        # With its time: git reads what was changed in the second in which its index was written.
+        shutil.copy2(theirs, index)
     # Without the user's objects: git renews the time of one that is there already.
     own = {"GIT_INDEX_FILE": str(index), "GIT_OBJECT_DIRECTORY": str(objects)}
     git(head.tree, "-c", "core.splitIndex=false", "add", "--all", "--", ".", **own)

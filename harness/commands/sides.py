@@ -133,8 +133,9 @@ def compare(
     now = Session(store, base, head, cases, Path(), options.jobs, options.repeat, limit)
     now.cases = ordered(store, now, part, files)
     plans = [now.plan(order.Next(case, route)) for case in now.cases for route in routes(case)]
-    now.folder = out or folder.choose(runs, folder.key((base, head), plans))
-    with folder.alone(now.folder):
+    mark = folder.key((base, head), plans)
+    now.folder = out or folder.choose(runs, mark)
+    with folder.alone(now.folder, mark):
         return session.gate(now, sys.argv, left_out, (part.number, part.count))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
-from harness.gate.cells import Cell, Message, Metric, NotRun, State
+from harness.gate.cells import Cell, Message, Metric, NotRun, State, Trend
 from harness.verdict import EXIT_CODES, EXIT_INTERRUPTED, Verdict
 
 # Of what the JSON means; a reader refuses another one.
@@ -93,7 +93,9 @@ class Gate:
             return Answer.REGRESSION
         if self.interrupted:
             return Answer.INTERRUPTED
-        untested = any(cell.state is State.COULD_NOT_TEST for cell in self.cells)
+        untested = any(cell.state is State.COULD_NOT_TEST for cell in self.cells) or any(
+            metric.trend is Trend.UNSETTLED for metric in self.metrics
+        )
         if untested or self.base.problem or self.head.problem or not self.cells:
             return Answer.COULD_NOT_TEST
         return Answer.NO_REGRESSION

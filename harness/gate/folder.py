@@ -4,6 +4,7 @@
 <folder>/results.jsonl          every attempt with its outcome, as it ends: what a resumed gate goes by
 <folder>/<case>/<route>.<n>/    a run directory for each attempt
 <folder>/gate.json              the answer; without it, or interrupted, there is something to go on with
+<folder>/key                    which gate that is: no other one goes on with it
 """
 
 import contextlib
@@ -33,6 +34,8 @@ from harness.verdict import Verdict
 
 # What was interrupted longer ago is begun anew: the base is measured on the same day as the head.
 RESUME_SECONDS = 12 * 3600.0
+# Of which gate the folder is.
+KEY = "key"
 
 
 def key(made: Sequence[Made], plans: Iterable[Plan]) -> str:
@@ -45,18 +48,37 @@ def key(made: Sequence[Made], plans: Iterable[Plan]) -> str:
 def choose(runs: Path, mark: str) -> Path:
     """The folder of the last gate of this key that was interrupted not long ago; or a new one."""
     for folder in sorted(runs.glob(f"*-gate-{mark}"), reverse=True):
-        recent = folder.stat().st_mtime > time.time() - RESUME_SECONDS
-        if recent and (not (folder / answers.NAME).exists() or answers.read(folder).interrupted):
+        if folder.stat().st_mtime > time.time() - RESUME_SECONDS and not ended(folder):
             return folder
     return runs / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-gate-{mark}"
 
 
+def ended(folder: Path) -> bool:
+    """Whether the gate in a folder has come to its end: there is nothing to go on with."""
+    if not (folder / answers.NAME).exists():
+        return False
+    try:
+        return not answers.read(folder).interrupted
+    except UsageError:
+        return True
+
+
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Have a run folder to oneself. Raises UsageError when another gate is at work in it."""
+def alone(folder: Path, mark: str) -> Iterator[None]:
+    """Have a run folder to oneself, for the gate of that key.
+
+    Raises UsageError when another gate is at work in it, or has left something there that is not its own.
+    """
     check_writable(folder)
     try:
         with FileLock(folder / "lock").acquire(timeout=0):
+            theirs = folder / KEY
+            if ended(folder):
+                raise UsageError(f"{folder}: a gate has left its answer there: name another folder")
+            if theirs.exists() and theirs.read_text(encoding="utf-8") != mark:
+                what = "what an interrupted gate of other kernels or cases has done is there"
+                raise UsageError(f"{folder}: {what}: name another folder")
+            write_whole(theirs, mark)
             yield
     except Timeout as error:
         raise UsageError(f"another gate with the same arguments is at work in {folder}") from error
@@ -101,7 +123,8 @@ def done(folder: Path, cases: Iterable[Case]) -> list[tuple[Next, Outcome]]:
         if named is None or named[0] not in known or outcome.directory is None:
             continue
         now = folder / named[0] / outcome.directory.name
+        # A later attempt in the place of one that was removed is the one that is there.
+        found.pop(now, None)
         if outcome.verdict is not Verdict.ERROR and (now / OUTCOME).is_file():
-            # A later attempt in the place of one that was removed is the one that is there.
             found[now] = Next(known[named[0]], named[1]), replace(outcome, directory=now)
     return list(found.values())

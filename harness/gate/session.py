@@ -32,6 +32,9 @@ from harness.runner import run, subject
 from harness.slots import WAIT_SECONDS, place
 from harness.verdict import Verdict
 
+# Seconds that an attempt waits for its place, also where the budget has ended meanwhile.
+LEAST_WAIT = 60.0
+
 
 @dataclass(frozen=True)
 class Job:
@@ -174,7 +177,8 @@ def both(session: Session, tests: bool) -> Artifacts:
 
 def run_job(one: Job) -> Outcome:
     """Make an attempt, in a worker, when there is a place for its machine."""
-    patience = one.limit.remaining if one.limit else WAIT_SECONDS
+    # A turn that has begun is brought to its end.
+    patience = max(one.limit.remaining, LEAST_WAIT) if one.limit else WAIT_SECONDS
     with place(one.store, one.plan.machine.memory, patience):
         return run(one.plan, one.made, one.out, journal=one.journal)
 

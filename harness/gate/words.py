@@ -49,7 +49,7 @@ def summary(gate: Gate) -> str:
     trends = Counter(metric.trend for metric in gate.metrics)
     changes = [
         f"{count(trends[one], 'number')} {one}"
-        for one in (Trend.WORSE, Trend.BETTER, Trend.CHANGED)
+        for one in (Trend.WORSE, Trend.BETTER, Trend.CHANGED, Trend.UNSETTLED)
         if trends[one]
     ]
     new = [count(len(gate.messages), "new kernel message")] if gate.messages else []

@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.gate import answers
 from harness.gate.answers import Answer, Gate
 from harness.gate.cells import Cell, Route, State
-from harness.tests.gates import GOOD, LEFT, MESSAGE, SLOWER, a_cell, attempt
+from harness.tests.gates import GOOD, LEFT, MESSAGE, SLOWER, UNSETTLED, a_cell, attempt
 from harness.verdict import Verdict
 
 WHOLE = replace(GOOD, messages=(MESSAGE,), not_run=LEFT)
@@ -52,6 +52,7 @@ def test_what_is_no_answer_is_refused(text: str, error: str) -> None:
             1,
         ),
         (replace(WHOLE, metrics=(SLOWER,)), Answer.REGRESSION, 1),
+        (replace(WHOLE, metrics=(UNSETTLED,)), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, head=replace(WHOLE.head, problem="does not build")), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, cells=()), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, interrupted=True), Answer.INTERRUPTED, 130),

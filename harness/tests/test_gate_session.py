@@ -105,6 +105,12 @@ def test_what_has_lost_its_run_directory_is_done_again(gate: Session) -> None:
     gate.attempts.clear()
     resume(gate)
     assert [one.verdict for one in gate.attempts[gate.cases[0].id, Route.BASE]] == [Verdict.FAIL]
+    # Nor does what was there before count, when what took its place could not be tested.
+    shutil.rmtree(gate.folder / gate.cases[0].id / "base.1")
+    write(gate, Route.BASE, Verdict.ERROR)
+    gate.attempts.clear()
+    resume(gate)
+    assert (gate.cases[0].id, Route.BASE) not in gate.attempts
 
 
 def test_a_folder_that_was_moved_is_whole(gate: Session) -> None:
@@ -192,10 +198,24 @@ def test_the_folder_of_an_interrupted_gate_is_taken_again(tmp_path: Path) -> Non
 
 def test_two_gates_do_not_share_a_folder(tmp_path: Path) -> None:
     with (
-        alone(tmp_path / "gate"),
+        alone(tmp_path / "gate", "abc"),
         pytest.raises(UsageError, match="another gate with the same arguments"),
-        alone(tmp_path / "gate"),
+        alone(tmp_path / "gate", "abc"),
     ):
+        pass
+
+
+def test_nothing_of_another_gate_is_gone_on_with(tmp_path: Path) -> None:
+    with alone(tmp_path, "abc"):
+        pass
+    with pytest.raises(UsageError, match="other kernels or cases"), alone(tmp_path, "other"):
+        pass
+    whole = Gate(*SIDES, (), (), (), ())
+    folder.keep(replace(whole, interrupted=True), tmp_path)
+    with alone(tmp_path, "abc"):
+        pass
+    folder.keep(whole, tmp_path)
+    with pytest.raises(UsageError, match="has left its answer there"), alone(tmp_path, "abc"):
         pass
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is in a user's git tree right now, taken without a trace in it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def test_everything_is_in_it_and_nothing_of_the_users_changes(store: Store, tree
         "x",
     )
     assert state(tree) == before
+
+
+def test_a_file_that_was_changed_right_after_it_was_committed_is_read(store: Store, tmp_path: Path) -> None:
+    tree = history(tmp_path, "one")
+    file = tree / "Makefile"
+    file.write_text("level = 1\n")
+    git(tree, "commit", "--quiet", "--all", "--message", "two")
+    # In the same place, of the same size, within the same second.
+    with file.open("r+") as same:
+        same.write("level = 2\n")
+    time.sleep(1)
+    found = find_worktree(store, tree)
+    with store.work("out") as area:
+        assert (take_out(found, area) / "Makefile").read_text() == "level = 2\n"
 
 
 def test_the_same_files_are_the_same_commit(store: Store, tree: Path) -> None:
