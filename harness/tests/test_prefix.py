@@ -5,7 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ from harness.runner import run
 from harness.tests.test_snapshot import WARNING, cut, listed
 from harness.verdict import Verdict
 from harness.vm import start
+from harness.vm.monitor import Monitor
 from harness.vm.snapshot import AFTER, CONSOLE, KNOWN, Snapshots, forget
 
 # -- what cases have in common
@@ -272,6 +273,24 @@ def test_what_is_wrong_with_a_beginning_fails_the_case_that_goes_on(
     assert outcome.verdict is Verdict.FAIL, report.render(outcome)
     assert oracle in {finding.oracle for finding in outcome.findings}
     assert "goes on from another case" in marks(outcome)
+
+
+def test_a_kernel_that_dies_before_anybody_speaks_to_it_is_not_forgotten(
+    left: tuple[Artifacts, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Monitor.execute
+
+    def execute(self: Monitor, name: str, arguments: Mapping[str, object] | None = None) -> object:
+        result = real(self, name, arguments)
+        # The reset control register: what a kernel writes to when it restarts the machine.
+        if name == "cont":
+            real(self, "human-monitor-command", {"command-line": "o /b 0xcf9 6"})
+        return result
+
+    monkeypatch.setattr(Monitor, "execute", execute)
+    outcome = go_on(left, tmp_path, None)
+    assert outcome.verdict is Verdict.FAIL, report.render(outcome)
+    assert outcome.findings[0].what == "the machine was lost: reset"
 
 
 def no_pickle(folder: Path) -> None:

@@ -27,6 +27,8 @@ class Machine(Talking):
 
     # The agent's hello of a machine that went on from a snapshot.
     hello: dict[str, Any] | None = None
+    # How a machine goes on that was saved in the middle of a live update.
+    going_on: Callable[[], dict[str, Any]] | None = None
     # What whoever saved it knew; nothing: it was saved before its first step.
     known: object = None
     # The files that are its memory, of a machine that can be saved.
@@ -39,6 +41,8 @@ class Machine(Talking):
         """
         if self.hello is not None:
             return self.hello
+        if self.going_on is not None:
+            return self.going_on()
         self._login = (self._ssh_port(), key, host_key)
         self.monitor.execute("cont")
         self._events.emit("power-on", generation=0)
@@ -48,7 +52,7 @@ class Machine(Talking):
         """Let a machine go on that was saved when it was ready; the agent's hello. news: see connect()."""
         self._login = (self._ssh_port(), key, host_key)
         self.console.poll()
-        self.generation = self.console.generation
+        self.generation, self.booted = self.console.generation, True
         self.monitor.execute("cont")
         self._events.emit("resumed", generation=self.generation)
         return self.greet(self.generation, news)

@@ -90,7 +90,13 @@ def _restored(
             )
             machine.ram, machine.known = ram, known
             found.load(machine.monitor)
-            machine.hello = machine.resume(login.key, login.host_key, renewal.command(snapshots.renew))
+            news = renewal.command(snapshots.renew)
+            go_on = functools.partial(machine.resume, login.key, login.host_key, news)
+            if snapshots.done:
+                # What happens to it from here on is the doing of a kernel that was updated to.
+                machine.going_on = go_on
+            else:
+                machine.hello = go_on()
             stack.push(trial.pop_all())
     except (HarnessError, MachineLostError, OSError) as error:
         words = said(out / "qemu.err") if (out / "qemu.err").exists() else ""
