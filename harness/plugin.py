@@ -81,6 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
         shard.parse(config.getoption("--shard") or "1/1")
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
+    # A folder alone does not mean what takes minutes: -m slow does, or the name of a file.
+    if not config.option.markexpr and all(Path(arg).is_dir() for arg in config.args):
+        config.option.markexpr = "not slow"
     if hasattr(config, "workerinput"):
         proc.die_with_parent(signal.SIGTERM, os.getppid())
         config.option.runs = Path(config.workerinput[RUNS])

@@ -135,18 +135,20 @@ def test_the_tag_slow_is_a_mark_and_a_kernel_of_its_own_is_kept(project: Path) -
     text = "summary: s\n{}steps:\n  - open: {{fd: a, size: 1}}\n  - verify: a\n"
     (project / "scenarios" / "long.yaml").write_text(text.format("tags: [slow]\n"))
     (project / "scenarios" / "other.yaml").write_text(text.format("kernel: 7.2.12\ntags: [slow]\n"))
-    status, output, _ = pytest_in(project, "-m", "not slow")
-    assert status == 5, output
-    assert "2 deselected" in output
-    status, output, _ = pytest_in(project, "-k", "other", "--kernel", "7.3.4", "-rs")
+    for options, count in (("-m", "slow"), 2), (("-m", "not slow"), 0), ((), 0):
+        status, output = collect(project, *options)
+        assert status == (0 if count else 5), output
+        assert output.count("::fdbox") == count
+    assert collect(project, where="scenarios/long.yaml")[1].count("::fdbox") == 1
+    status, output, _ = pytest_in(project, "-m", "slow", "-k", "other", "--kernel", "7.3.4", "-rs")
     assert status == 0, output
     assert "a kernel of its own: 7.3.4 would not be tested" in output
 
 
-def collect(project: Path, *options: str) -> tuple[int, str]:
+def collect(project: Path, *options: str, where: str = "scenarios") -> tuple[int, str]:
     """What pytest says of the scenarios without running them."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", *options]
-    done = subprocess.run([*command, "scenarios"], cwd=project, text=True, capture_output=True, check=False)
+    done = subprocess.run([*command, where], cwd=project, text=True, capture_output=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -70,6 +70,7 @@ ONE = "  - ssh: {command: 'true', status: 0}\n"
         "matrix: {V: [a, b]}\nboot: {parameters: [x=$V]}\nsteps:\n  - kexec:\n",
         "matrix: {V: [a, b]}\nsteps:\n  - kexec: {parameters: [x=$V]}\n",
         "matrix: {V: [a, b]}\nsteps:\n  - kexec:\n    fault: {pause: 1ms}\n  - ssh: {command: echo $V}\n",
+        "matrix: {V: [a, b]}\nsteps:\n  - qmp: query-status\n  - kexec:\n  - ssh: {command: echo $V}\n",
         "matrix: {V: [a, b]}\nsteps:\n  - fault: reset\n  - kexec:\n  - ssh: {command: echo $V}\n",
     ],
     ids=[
@@ -80,6 +81,7 @@ ONE = "  - ssh: {command: 'true', status: 0}\n"
         "another kernel's parameters",
         "the next kernel's parameters",
         "something is broken in the jump",
+        "QEMU was told something",
         "the machine was ended before",
     ],
 )
