@@ -37,8 +37,10 @@ def environment(ccache: Path) -> dict[str, str]:
         "LC_ALL": "C",
         "CCACHE_DIR": str(ccache),
         "CCACHE_MAXSIZE": _CCACHE_SIZE,
-        # Dependencies from the compiler instead of a preprocessor run of its own for everything that is new.
-        "CCACHE_DEPEND": "1",
+        # Not CCACHE_DEPEND: then ccache does not see `.incbin`, and piggy.S, which is the same whenever the
+        # compressed kernel has the same size, got the kernel before this one. Another way to tell compilers
+        # apart than the default one makes what was remembered like that unusable.
+        "CCACHE_COMPILERCHECK": "content",
         "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
         "KBUILD_BUILD_USER": "fdbox",
         "KBUILD_BUILD_HOST": "harness",

@@ -188,6 +188,18 @@ def test_users_environment_does_not_reach_the_build(monkeypatch: pytest.MonkeyPa
     assert not {"MAKEFLAGS", "ARCH"} & environment(Path("/ccache")).keys()
 
 
+def test_what_an_assembler_file_includes_is_compiled_anew(tmp_path: Path) -> None:
+    """piggy.S is such a file: what it includes is the kernel."""
+    (tmp_path / "piggy.S").write_text('.section .rodata\n.incbin "kernel"\n')
+    found = []
+    for content in (b"old", b"new"):
+        (tmp_path / "kernel").write_bytes(content)
+        words = ["gcc", "-Wp,-MMD,piggy.d", "-c", "-o", "piggy.o", "piggy.S"]
+        subprocess.run(words, cwd=tmp_path, env=environment(tmp_path / "ccache"), check=True)
+        found.append(content in (tmp_path / "piggy.o").read_bytes())
+    assert found == [True, True]
+
+
 def test_interrupted_make_ends_with_us(store: Store, tree: Path, tmp_path: Path) -> None:
     """SIGKILL for the harness takes make along: nothing goes on writing into a draft."""
     (tree / "Makefile").write_text("bzImage modules:\n\t@echo $$$$ > pid; exec sleep 100\n")
