@@ -63,8 +63,8 @@ def markdown(about: Mapping[str, str], found: Measured) -> str:
 
 
 def brief(why: str) -> str:
-    """A reason in one line."""
-    return textwrap.shorten(why, REASON, placeholder=" ...")
+    """A reason in one line, without the folder of who measured."""
+    return textwrap.shorten(why.replace(str(Path.home()), "~"), REASON, placeholder=" ...")
 
 
 def targets(medians: Mapping[str, float]) -> list[str]:
