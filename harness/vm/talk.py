@@ -20,12 +20,14 @@ from harness.vm.console import Console
 from harness.vm.loss import Limits, Loss
 from harness.vm.monitor import Monitor, MonitorError
 from harness.vm.shell import Result, Shell, ShellError, ShellRefusedError, dial_until
-from harness.vm.watch import Watched
+from harness.vm.watch import SETTLE_SECONDS, Watched
 
 # The command that speaks to the agent.
 CONNECT = "agent connect"
 # killall succeeds as long as there is an agent: until the last has ended.
 AGENT_ENDS = "while killall -9 agent 2>/dev/null; do :; done; rm -rf /run/process /run/fd; agent serve"
+# What paramiko says of a command whose channel has closed without a status.
+NO_STATUS = -1
 # Between two tries to open a channel, in seconds.
 CHANNEL_PAUSE = 0.05
 
@@ -90,6 +92,7 @@ class Talking(Watched):
         try:
             return agent.receive(op, Deadline(self.limits.call), self._watch_meanwhile())
         except AgentLostError as error:
+            self._look_for_its_end()
             raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
 
     def ask(self, op: str, **arguments: object) -> Agent:
@@ -98,6 +101,7 @@ class Talking(Watched):
         try:
             agent.send(op, **arguments)
         except AgentLostError as error:
+            self._look_for_its_end()
             raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
         return agent
 
@@ -183,6 +187,10 @@ class Talking(Watched):
         except ShellError as error:
             raise self.lost(Loss.SSH, str(error), "a command") from error
 
+    def _look_for_its_end(self) -> None:
+        """A connection that is gone may be the first sign of a reset: QEMU's event comes a moment later."""
+        Deadline(SETTLE_SECONDS).wait(lambda: False, self.watch)
+
     def run(self, command: str) -> Result:
         """Run a shell command in the guest."""
         if self._shell is None:
@@ -191,7 +199,10 @@ class Talking(Watched):
         try:
             while True:
                 with contextlib.suppress(ShellRefusedError):
-                    return self._shell.run(command, limit, watch)
+                    result = self._shell.run(command, limit, watch)
+                    if result.status == NO_STATUS:
+                        self._look_for_its_end()
+                    return result
                 self.watch()
                 if limit.expired:
                     raise ShellError(f"{command!r}: no channel for {limit.seconds:.0f} s")
