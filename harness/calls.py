@@ -18,6 +18,8 @@ FdAction = Change | Bind | Map | Unmap | Interrupts | Reset | Register
 # What is done by calls of the agent alone.
 SimpleAction = BoxAction | FdAction | Close | Dup | Load | Unload
 SEALS = {"SEAL": 1, "SHRINK": 2, "GROW": 4, "WRITE": 8, "FUTURE_WRITE": 16, "EXEC": 32}
+# What fcntl(2) can set of what shmem heeds, as x86 has them.
+STATUS_FLAGS = {"O_APPEND": 0o2000, "O_NONBLOCK": 0o4000, "O_NOATIME": 0o1000000}
 # What a device writes into every page that it was given.
 DMA_BYTES = 8
 # What the small guest (guests/agent/guest.c) has in its first page, and the counter in its second.
@@ -101,8 +103,8 @@ def changes(action: Change) -> Iterator[Op]:
         yield "seal_add", fd | {"seals": sum({SEALS[name] for name in action.seals})}
     if action.access is not None:
         yield "reopen", fd | {"access": action.access}
-    if action.append is not None:
-        yield "append", fd | {"on": action.append}
+    if action.status is not None:
+        yield "status", fd | {"flags": sum({STATUS_FLAGS[name] for name in action.status})}
     if action.position is not None:
         yield "seek", fd | {"pos": action.position}
 

@@ -11,6 +11,7 @@ from harness.scalars import FdName, Mode, OneOrMore, Owner, Size, Strictly, Text
 
 Access = Literal["O_RDONLY", "O_WRONLY", "O_RDWR"]
 SealName = Literal["SEAL", "SHRINK", "GROW", "WRITE", "FUTURE_WRITE", "EXEC"]
+StatusFlag = Literal["O_APPEND", "O_NONBLOCK", "O_NOATIME"]
 Seed = Annotated[Whole, Field(ge=0, lt=1 << 64)]
 
 
@@ -98,7 +99,11 @@ class Change(Use):
     access: Annotated[
         Access | None, Field(description="The file is opened anew for this, and the old fd closed.")
     ] = None
-    append: Annotated[bool | None, Field(description="Whether it has O_APPEND from now on.")] = None
+    status: Annotated[
+        tuple[StatusFlag, ...] | None,
+        OneOrMore,
+        Field(description="The status flags that it has from now on, as [O_APPEND]; [] is none."),
+    ] = None
     position: Annotated[
         Size | None, Field(description="Where the next read or write begins, in bytes from its start.")
     ] = None

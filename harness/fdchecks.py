@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from harness.calls import STATUS_FLAGS
 from harness.deadline import Deadline
 from harness.evidence import Evidence
 from harness.kinds import Carrier, Kind
@@ -16,7 +17,6 @@ from harness.vm.agent import AgentErrnoError
 from harness.vm.machine import Machine
 
 O_ACCMODE = 0o3
-O_APPEND = 0o2000
 # The most that the agent reads at once.
 READ_MAX = 1 << 16
 # How long a device may take until it counts, in seconds.
@@ -50,11 +50,24 @@ def reader(call: Call, record: Record) -> Iterator[str]:
     if not record.write_only:
         yield record.name
         return
-    name = f"{record.name}.reader"
+    with opened_anew(call, record, "O_RDONLY") as name:
+        yield name
+
+
+@contextlib.contextmanager
+def opened_anew(call: Call, record: Record, access: object) -> Iterator[str]:
+    """A name of one more open file of the same file."""
+    name = f"{record.name}.{access}"
     call("dup", fd=record.name, **{"as": name})
-    call("reopen", fd=name, access="O_RDONLY")
+    call("reopen", fd=name, access=access)
     yield name
     call("close", fd=name)
+
+
+def mappings_as(call: Call, record: Record, other: Record) -> str:
+    """How the file of an fd can be mapped by an fd that was opened as another one."""
+    with opened_anew(call, record, other.properties[Property.ACCESS]) as name:
+        return ways_to_map(call("mappings", fd=name))
 
 
 def runs(pages: Mapping[str, Any]) -> tuple[Run, ...]:
@@ -69,21 +82,36 @@ def type_of(call: Call, record: Record) -> dict[Property, object]:
 
 def file_properties(call: Call, record: Record) -> dict[Property, object]:
     """What a file of memory is like."""
-    return properties(call("stat", fd=record.name), call("extents", fd=record.name))
+    replies = (call(op, fd=record.name) for op in ("stat", "extents", "mappings"))
+    return properties(*replies)
 
 
-def properties(stat: Mapping[str, Any], extents: Mapping[str, Any]) -> dict[Property, object]:
-    """The properties in the agent's replies to `stat` and `extents`."""
+def properties(
+    stat: Mapping[str, Any], extents: Mapping[str, Any], mappings: Mapping[str, str]
+) -> dict[Property, object]:
+    """The properties in the agent's replies to `stat`, `extents` and `mappings`."""
     return {
         Property.SIZE: stat["size"],
         Property.POSITION: stat["pos"],
         Property.ACCESS: ("O_RDONLY", "O_WRONLY", "O_RDWR")[stat["flags"] & O_ACCMODE],
-        Property.APPEND: bool(stat["flags"] & O_APPEND),
+        Property.STATUS: status_flags(stat["flags"]),
         Property.MODE: f"{stat['mode'] & 0o7777:04o}",
         Property.OWNER: f"{stat['uid']}:{stat['gid']}",
         Property.SEALS: stat["seals"],
         Property.HOLES: [list(extent) for extent in extents["data"]],
+        Property.NAME: stat["link"],
+        Property.MAPPINGS: ways_to_map(mappings),
     }
+
+
+def status_flags(flags: int) -> str:
+    """The status flags in what F_GETFL gives, by their names."""
+    return "|".join(name for name, flag in STATUS_FLAGS.items() if flags & flag) or "none"
+
+
+def ways_to_map(mappings: Mapping[str, str]) -> str:
+    """The agent's reply to `mappings`: what each way to map the file comes to."""
+    return ", ".join(f"{way}: {result}" for way, result in mappings.items())
 
 
 def gmem_properties(call: Call, record: Record) -> dict[Property, object]:
@@ -98,6 +126,7 @@ def gmem_properties(call: Call, record: Record) -> dict[Property, object]:
         Property.SIZE: stat["size"],
         Property.TYPE: stat["link"],
         Property.HOLES: extents,
+        Property.MAPPINGS: ways_to_map(call("mappings", fd=record.name)),
         Property.ACCESSIBLE: accessible,
     }
 

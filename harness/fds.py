@@ -32,8 +32,8 @@ class Fds:
     outside: checks.Outside
     open: dict[str, Record] = field(default_factory=dict)
     boxed: dict[tuple[str, str], Record] = field(default_factory=dict)
-    # How many files were opened.
-    files: int = 0
+    # How many times a file was opened.
+    opens: int = 0
 
     def record(self, name: str) -> Record:
         """What is known of an open fd."""
@@ -50,9 +50,13 @@ class Fds:
             self.machine.call("fill", fd=action.fd, seed=action.fill.seed)
             contents = contents.write(0, contents.size, action.fill.seed)
         readable, process = calls.is_readable(action), self.machine.acting
-        self.files += 1
+        self.opens += 1
         self.open[action.fd] = Record(
-            action.fd, action.kind, contents, readable=readable, process=process, file=self.files
+            *(action.fd, action.kind, contents),
+            readable=readable,
+            process=process,
+            file=self.opens,
+            opened=self.opens,
         )
 
     def before(self, action: SimpleAction) -> None:
@@ -84,6 +88,9 @@ class Fds:
             case Change() | Bind() | Map() | Unmap() | Interrupts() | Reset() | Register():
                 record = self.record(action.fd)
                 done = calls.after(action, record)
+                if isinstance(action, Change) and action.access is not None:
+                    self.opens += 1
+                    done = replace(done, opened=self.opens)
                 self.open[action.fd] = done if arrives(action, record) else replace(done, properties={})
                 if isinstance(action, Change):
                     self._follow(done)
@@ -96,9 +103,15 @@ class Fds:
             if other.file == changed.file and name != changed.name:
                 self.open[name] = replace(other, contents=changed.contents, properties={})
         same = [key for key, other in self.boxed.items() if other.file == changed.file]
-        if same:
-            now = fdchecks.look(self.machine, changed)
-            self.boxed |= {key: self.boxed[key].follow(now) for key in same}
+        if not same:
+            return
+        now = fdchecks.look(self.machine, changed)
+        for key in same:
+            followed = self.boxed[key].follow(now)
+            if changed.opened != followed.opened and Property.MAPPINGS in followed.properties:
+                mappings = fdchecks.mappings_as(self.machine.call, changed, followed)
+                followed = replace(followed, properties={**followed.properties, Property.MAPPINGS: mappings})
+            self.boxed[key] = followed
 
     def _last_look(self, record: Record) -> None:
         """Look at the fd for the last time before it leaves: this is what it must be when it is back."""

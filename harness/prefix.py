@@ -51,8 +51,8 @@ class Progress:
     proofs: tuple[Proof, ...]
     numbers: tuple[Number, ...]
     boxed: Mapping[tuple[str, str], Record]
-    # How many files were opened.
-    files: int
+    # How many times a file was opened.
+    opens: int
     scratch: tuple[Range, ...]
     # The kernel that was left, and the step that loaded the next one.
     identity: Identity
@@ -178,7 +178,7 @@ def progress(executor: Executor, step: Step, baseline: leaks.Memory) -> Progress
         proofs=tuple(evidence.proofs),
         numbers=tuple(evidence.numbers),
         boxed=fds.boxed,
-        files=fds.files,
+        opens=fds.opens,
         scratch=tuple(fds.outside.scratch),
         identity=generations.now,
         running=generations.running,
@@ -206,5 +206,5 @@ def restore(known: Progress, executor: Executor) -> None:
     """Let the host know what it knew."""
     executor.memory = known.memory
     executor.generations.running, executor.generations.loaded = known.running, known.loaded
-    executor.fds.boxed, executor.fds.files = dict(known.boxed), known.files
+    executor.fds.boxed, executor.fds.opens = dict(known.boxed), known.opens
     executor.fds.outside.scratch = list(known.scratch)

@@ -17,11 +17,15 @@ class Property(StrEnum):
     SIZE = "size"
     POSITION = "position"
     ACCESS = "access mode"
-    APPEND = "O_APPEND"
+    STATUS = "status flags"
     MODE = "mode"
     OWNER = "owner"
     SEALS = "seals"
     HOLES = "holes"
+    # As /proc/PID/fd shows it.
+    NAME = "name"
+    # What mmap(2) and mprotect(2) allow.
+    MAPPINGS = "mapping behaviour"
     # What /proc/PID/fd says that it is.
     TYPE = "type"
     # Whether the host can map a guest_memfd, and read what is in it.
@@ -36,11 +40,14 @@ class Property(StrEnum):
 
 MEMFD = frozenset(
     {
-        *(Property.SIZE, Property.POSITION, Property.ACCESS, Property.APPEND),
+        *(Property.SIZE, Property.POSITION, Property.ACCESS, Property.STATUS),
         *(Property.MODE, Property.OWNER, Property.SEALS, Property.HOLES),
+        *(Property.NAME, Property.MAPPINGS),
     }
 )
-GUEST_MEMFD = frozenset({Property.SIZE, Property.HOLES, Property.TYPE, Property.ACCESSIBLE})
+GUEST_MEMFD = frozenset(
+    {Property.SIZE, Property.HOLES, Property.TYPE, Property.ACCESSIBLE, Property.MAPPINGS}
+)
 VFIO_MOCK = frozenset(
     {
         *(Property.TYPE, Property.INFORMATION, Property.GENERATION),
@@ -48,14 +55,15 @@ VFIO_MOCK = frozenset(
     }
 )
 # What each carrier promises to keep of each kind, besides contents; of a kind that is not here, nothing.
-# fdbox: docs/fdbox.md. luo: the head of mm/memfd_luo.c in the tree. Holes are filled; mode, owner, O_APPEND
-# are reset. "File Status Flags: memfds are always opened with O_RDWR and O_LARGEFILE. This property is
-# maintained" says of these only the access mode.
+# fdbox: docs/fdbox.md. luo: the head of mm/memfd_luo.c in the tree. Holes are filled; name, mode, owner and
+# status flags are reset. "File Status Flags: memfds are always opened with O_RDWR and O_LARGEFILE. This
+# property is maintained" says of these only the access mode. How a memfd can be mapped follows from access
+# mode and seals, which are kept.
 PROMISES: Mapping[tuple[Kind, Carrier], frozenset[Property]] = MappingProxyType(
     {
         (Kind.MEMFD, Carrier.FDBOX): MEMFD,
         (Kind.MEMFD, Carrier.LUO): frozenset(
-            {Property.SIZE, Property.POSITION, Property.ACCESS, Property.SEALS},
+            {Property.SIZE, Property.POSITION, Property.ACCESS, Property.SEALS, Property.MAPPINGS},
         ),
     }
     | {(Kind.VM, carrier): frozenset({Property.TYPE}) for carrier in Carrier}
@@ -64,8 +72,10 @@ PROMISES: Mapping[tuple[Kind, Carrier], frozenset[Property]] = MappingProxyType(
 )
 
 
-# What belongs to the file, whichever fd of it is asked.
-OF_FILE = frozenset({Property.SIZE, Property.MODE, Property.OWNER, Property.SEALS, Property.HOLES})
+# What belongs to the file, whichever fd of it is asked; how it can be mapped depends on the open() too.
+OF_FILE = frozenset(
+    {Property.SIZE, Property.MODE, Property.OWNER, Property.SEALS, Property.HOLES, Property.NAME}
+)
 
 
 @dataclass(frozen=True)
@@ -126,8 +136,9 @@ class Record:
     counter: int = 0
     # Of a device: VFIO says nothing about one that no iommufd is bound to.
     bound: bool = False
-    # Which file it is: fds that `dup` made are of the same one.
+    # Which file it is, and which open() of that: fds that `dup` made have both in common.
     file: int = 0
+    opened: int = 0
 
     def seen(
         self,
@@ -140,8 +151,12 @@ class Record:
         return replace(self, properties=properties, frames=frames, generation=generation, counter=counter)
 
     def follow(self, other: "Record") -> "Record":
-        """The same fd, of which the file was changed by another fd, as that one is now."""
-        properties = {name: (other if name in OF_FILE else self).properties[name] for name in self.properties}
+        """The same fd, of which the file was changed by another fd, as that one is now.
+
+        What belongs to an open() alone, as the position, follows another fd of the same open() only.
+        """
+        same = OF_FILE if other.opened != self.opened else frozenset(Property)
+        properties = {name: (other if name in same else self).properties[name] for name in self.properties}
         return replace(self, contents=other.contents, properties=properties, frames=other.frames)
 
     @property

@@ -86,19 +86,14 @@ int op_reopen(struct request *rq)
 	return fds_add(rq, &held, "fd", fd);
 }
 
-int op_append(struct request *rq)
+/* F_SETFL leaves the access mode alone, and all that was set when the file was opened. */
+int op_status(struct request *rq)
 {
-	int fd = fds_find(rq, &held, "fd"), flags;
-	const struct json *on = json_get(rq->args, "on");
+	int fd = fds_find(rq, &held, "fd"), flags = 0;
 
-	if (fd < 0)
+	if (fd < 0 || arg_int(rq, "flags", &flags))
 		return -1;
-	if (on->kind != JSON_BOOL)
-		return refuse(rq, "'on' is neither true nor false");
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, on->number ? flags | O_APPEND : flags & ~O_APPEND))
-		return fail(rq, "fcntl");
-	return 0;
+	return fcntl(fd, F_SETFL, flags) ? fail(rq, "F_SETFL") : 0;
 }
 
 int op_allocate(struct request *rq)

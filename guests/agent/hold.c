@@ -14,6 +14,43 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *base;
 static size_t size;
 
+static const struct {
+	const char *name;
+	int prot, flags;
+	int later;	/* what mprotect() is asked for then */
+} ways[] = {
+	{ "read", PROT_READ, MAP_SHARED, 0 },
+	{ "write", PROT_READ | PROT_WRITE, MAP_SHARED, 0 },
+	{ "write later", PROT_READ, MAP_SHARED, PROT_READ | PROT_WRITE },
+	{ "execute", PROT_READ | PROT_EXEC, MAP_SHARED, 0 },
+	{ "private", PROT_READ | PROT_WRITE, MAP_PRIVATE, 0 },
+};
+
+/* What each way to map the file comes to. Nothing is touched, so that holes stay holes. */
+int op_mappings(struct request *rq)
+{
+	int fd = fds_find(rq, &held, "fd"), error;
+	struct stat st;
+	char *page;
+	size_t i;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st))
+		return fail(rq, "fstat");
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		/* A block: of hugetlb less cannot be had. */
+		page = mmap(NULL, st.st_blksize, ways[i].prot, ways[i].flags, fd, 0);
+		error = page == MAP_FAILED ? errno : 0;
+		if (!error && ways[i].later && mprotect(page, st.st_blksize, ways[i].later))
+			error = errno;
+		if (page != MAP_FAILED)
+			munmap(page, st.st_blksize);
+		buf_member_string(rq->out, ways[i].name, error ? errno_name(error) : "ok");
+	}
+	return 0;
+}
+
 int op_mmap(struct request *rq)
 {
 	int fd = fds_find(rq, &held, "fd"), ret = 0;

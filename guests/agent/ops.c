@@ -26,7 +26,7 @@ const struct op ops[] = {
 	{ "pipe", op_pipe, "fd" },
 	{ "socket", op_socket, "fd" },
 	{ "reopen", op_reopen, "fd access" },
-	{ "append", op_append, "fd on" },
+	{ "status", op_status, "fd flags" },
 	{ "allocate", op_allocate, "fd offset length" },
 
 	{ "fill", op_fill, "fd seed offset? length?" },
@@ -34,6 +34,7 @@ const struct op ops[] = {
 	{ "read", op_read, "fd offset length" },
 	{ "write", op_write, "fd offset hex" },
 
+	{ "mappings", op_mappings, "fd" },
 	{ "mmap", op_mmap, "fd" },
 	{ "munmap", op_munmap, "" },
 	{ "pageout", op_pageout, "fd" },

@@ -41,7 +41,7 @@ int op_open(struct request *rq);
 int op_pipe(struct request *rq);
 int op_socket(struct request *rq);
 int op_reopen(struct request *rq);
-int op_append(struct request *rq);
+int op_status(struct request *rq);
 int op_allocate(struct request *rq);
 
 /* content.c */
@@ -51,6 +51,7 @@ int op_read(struct request *rq);
 int op_write(struct request *rq);
 
 /* hold.c */
+int op_mappings(struct request *rq);
 int op_mmap(struct request *rq);
 int op_munmap(struct request *rq);
 int op_pageout(struct request *rq);

@@ -172,12 +172,42 @@ def test_other_kinds_of_files(call: Call, tmp_path: Path) -> None:
     assert "cannot be 'rw'" in call("open", fd="none", path=str(path), access="rw")["text"]
 
 
+WAYS = ("read", "write", "write later", "execute", "private")
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        (None, {}),
+        (("reopen", {"access": "O_RDONLY"}), {"write": "EACCES", "write later": "EACCES"}),
+        (("reopen", {"access": "O_WRONLY"}), dict.fromkeys(WAYS, "EACCES")),
+        (("seal_add", {"seals": 8}), {"write": "EPERM", "write later": "EACCES"}),
+        (("seal_add", {"seals": 16}), {"write": "EPERM", "write later": "EACCES"}),
+    ],
+)
+def test_ways_to_map(
+    call: Call, change: tuple[str, dict[str, object]] | None, refused: dict[str, str]
+) -> None:
+    call("memfd", fd="a", size=1 << 20)
+    call("fill", fd="a", seed=1, offset=0, length=4096)
+    if change is not None:
+        call(change[0], fd="a", **change[1])
+    assert call("mappings", fd="a") == {**dict.fromkeys(WAYS, "ok"), **refused}
+
+
+def test_a_look_at_the_ways_to_map_fills_no_hole(call: Call) -> None:
+    call("memfd", fd="a", size=1 << 20)
+    call("mappings", fd="a")
+    assert call("stat", fd="a")["blocks"] == 0
+
+
 def test_status_and_access_of_an_open_file(call: Call) -> None:
     call("memfd", fd="a", size=1 << 20)
-    call("append", fd="a", on=True)
-    assert call("stat", fd="a")["flags"] & os.O_APPEND
-    call("append", fd="a", on=False)
-    assert not call("stat", fd="a")["flags"] & os.O_APPEND
+    every = os.O_APPEND | os.O_NONBLOCK | os.O_NOATIME
+    call("status", fd="a", flags=every)
+    assert call("stat", fd="a")["flags"] & (every | os.O_ACCMODE) == every | os.O_RDWR
+    call("status", fd="a", flags=os.O_NONBLOCK)
+    assert call("stat", fd="a")["flags"] & every == os.O_NONBLOCK
     before = call("stat", fd="a")["ino"]
     assert call("reopen", fd="a", access="O_RDONLY") == {}
     after = call("stat", fd="a")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the agent is asked for, and what the host remembers afterwards."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -75,15 +76,16 @@ def test_a_change_is_done_in_an_order_in_which_nothing_hinders_the_next() -> Non
         owner="1:2",
         seals=("WRITE", "GROW", "WRITE"),
         access="O_RDONLY",
-        append=True,
+        status=("O_APPEND", "O_NOATIME"),
         position=5,
     )
     found = operations(Carrier.FDBOX, change, str)
     assert [op for op, _ in found] == [
         *("truncate", "allocate", "fill", "punch", "chmod", "chown"),
-        *("seal_add", "reopen", "append", "seek"),
+        *("seal_add", "reopen", "status", "seek"),
     ]
     assert found[6][1] == {"fd": "f", "seals": 8 | 4}
+    assert found[8][1] == {"fd": "f", "flags": os.O_APPEND | os.O_NOATIME}
 
 
 def test_the_record_follows() -> None:
@@ -91,7 +93,7 @@ def test_the_record_follows() -> None:
     assert changed.contents == RECORD.contents.truncate(4096).write(5, 6, 9).write(0, 1, None)
     assert after(Change("ram", access="O_WRONLY"), RECORD).write_only
     assert not after(Change("ram", access="O_RDWR"), replace(RECORD, write_only=True)).write_only
-    assert after(Change("ram", append=True), replace(RECORD, write_only=True)).write_only
+    assert after(Change("ram", status=()), replace(RECORD, write_only=True)).write_only
 
 
 def test_a_device_and_its_memory() -> None:

@@ -16,18 +16,30 @@ from harness.record import MEMFD, OF_FILE, PROMISES, Property, Record, Run
 from harness.result import Blame, Oracle
 from harness.vm.agent import AgentErrnoError
 
-STAT = {"size": 4096, "pos": 7, "flags": 0o2 | 0o2000, "mode": 0o100640, "uid": 3, "gid": 4, "seals": 9}
-BEFORE = properties(STAT, {"data": [[0, 4096]]})
+STAT = {
+    "size": 4096,
+    "pos": 7,
+    "flags": 0o2 | 0o2000 | 0o4000 | 0o100000,
+    "mode": 0o100640,
+    "uid": 3,
+    "gid": 4,
+    "seals": 9,
+    "link": "/memfd:ram (deleted)",
+}
+WAYS = {"read": "ok", "write": "EPERM"}
+BEFORE = properties(STAT, {"data": [[0, 4096]]}, WAYS)
 # One other value of each property.
 OTHER: dict[Property, object] = {
     Property.SIZE: 4097,
     Property.POSITION: 0,
     Property.ACCESS: "O_RDONLY",
-    Property.APPEND: False,
+    Property.STATUS: "O_APPEND",
     Property.MODE: "0777",
     Property.OWNER: "0:0",
     Property.SEALS: 1,
     Property.HOLES: [],
+    Property.NAME: "/memfd: (deleted)",
+    Property.MAPPINGS: "read: ok, write: ok",
 }
 RECORD = Record("ram", Kind.MEMFD, Contents(4096, (Piece(0, 4096, 1),)), BEFORE)
 
@@ -43,11 +55,13 @@ def test_the_agents_words_become_properties() -> None:
         Property.SIZE: 4096,
         Property.POSITION: 7,
         Property.ACCESS: "O_RDWR",
-        Property.APPEND: True,
+        Property.STATUS: "O_APPEND|O_NONBLOCK",
         Property.MODE: "0640",
         Property.OWNER: "3:4",
         Property.SEALS: 9,
         Property.HOLES: [[0, 4096]],
+        Property.NAME: "/memfd:ram (deleted)",
+        Property.MAPPINGS: "read: ok, write: EPERM",
     }
 
 
@@ -88,11 +102,15 @@ INFO = {
 
 def test_a_change_by_another_fd_is_of_the_file_alone() -> None:
     """What belongs to the open file, as position and access mode, stays as it was."""
-    changed = replace(RECORD, contents=Contents(7), properties=OTHER, frames=(Run(0, 9, 1),))
+    changed = replace(RECORD, opened=2, contents=Contents(7), properties=OTHER, frames=(Run(0, 9, 1),))
     followed = RECORD.follow(changed)
     assert (followed.contents, followed.frames) == (changed.contents, changed.frames)
     assert {name for name in MEMFD if followed.properties[name] == OTHER[name]} == OF_FILE
     assert RECORD.seen({}, 0).follow(changed).properties == {}
+
+
+def test_a_change_by_a_dup_is_of_the_open_file_too() -> None:
+    assert RECORD.follow(replace(RECORD, properties=OTHER)).properties == OTHER
 
 
 DEVICE = Record("dev", Kind.VFIO_MOCK, properties={Property.TYPE: "x"} | device_properties(INFO), counter=9)

@@ -119,7 +119,7 @@ def test_verdict_of_the_error_report_is_not_a_fail() -> None:
         ("seal: vm0", "seal: {box: vm0}"),
         ("{put: {box: vm0, fd: ram}, expect: EBUSY}", "put: {box: vm0, fd: ram, name: ram}, expect: EBUSY"),
         ("{seal: vm0, expect: [EBUSY, ok], as: x}", "seal: {box: vm0}, expect: [EBUSY, ok], as: x"),
-        ("change: {fd: ram, seals: [WRITE, GROW], append: true}", None),
+        ("change: {fd: ram, seals: [WRITE, GROW], status: O_APPEND}", None),
         ("change: {fd: ram, punch: {offset: 0, length: 4096}}", None),
         ("list: {box: vm0, fds: {a: held, b: lost EIO}}", None),
         (
