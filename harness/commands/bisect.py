@@ -14,7 +14,7 @@ from harness.build.store import Store, default_store
 from harness.build.variant import Commit, find_commit
 from harness.commands.sides import add_tree, positive
 from harness.digest import read
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.gate import bisect, sides
 from harness.gate.cells import Route
 from harness.gate.order import Next
@@ -22,6 +22,7 @@ from harness.gate.routes import chosen
 from harness.gate.session import Session, job, run_job, without
 from harness.gate.sides import Recipe
 from harness.journal import Journal, run_folder
+from harness.plan import Case
 from harness.progress import say
 from harness.result import Outcome
 from harness.verdict import EXIT_CODES, EXIT_ERROR, Verdict, exit_code
@@ -49,16 +50,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def command(options: argparse.Namespace) -> int:
     """See that good is good and bad is bad, then have git look between them. 0: found; 125: not found."""
     store = default_store()
+    cases = tested(options.scenario)
     if options.test:
         proc.die_with_parent(signal.SIGTERM, os.getppid())
         commit = find_commit(options.tree, options.test)
-        return verdict_code(run_commit(store, options, commit, options.out))
+        return verdict_code(run_commit(store, options, cases, commit, options.out))
     if not options.good:
-        raise HarnessError("a bisection begins with a commit on which it works: --good COMMIT")
+        raise UsageError("a bisection begins with a commit on which it works: --good COMMIT")
     folder = options.out or run_folder(store.root, "bisect")
     found = bisect.search(options.tree, options.good, options.bad, folder)
     for commit, codes in ((found.bad, (1,)), (found.good, (0,))):
-        outcomes = run_commit(store, options, commit, folder)
+        outcomes = run_commit(store, options, cases, commit, folder)
         if verdict_code(outcomes) not in codes:
             raise HarnessError(f"{commit.name} is not {'bad' if 1 in codes else 'good'}: {told(outcomes)}")
     step = [
@@ -83,14 +85,23 @@ def command(options: argparse.Namespace) -> int:
     return EXIT_ERROR
 
 
-def run_commit(store: Store, options: argparse.Namespace, commit: Commit, folder: Path) -> list[Outcome]:
-    """Run the scenario's cases on a commit, up to the first that fails; nothing when it cannot be built."""
+def tested(scenario: Path) -> list[Case]:
+    """The cases that tell good from bad. Raises UsageError when there is none that a commit can be put to."""
+    cases, other = without(chosen([scenario], []))
+    if not cases:
+        raise UsageError(f"{scenario}: {other[0].reason}, so it says nothing about a commit")
+    return cases
+
+
+def run_commit(
+    store: Store, options: argparse.Namespace, cases: Sequence[Case], commit: Commit, folder: Path
+) -> list[Outcome]:
+    """Run the cases on a commit, up to the first that fails; nothing when it cannot be built."""
     recipe = Recipe("bisect", commit.hash[:12], kernel_spec(None), commit)
     made = sides.make(store, recipe)
     if made.kernel is None:
         say(f"{commit.hash[:12]} cannot be built: {made.side.problem}")
         return []
-    cases, _ = without(chosen([options.scenario], []))
     session = Session(store, made, made, cases, folder / commit.hash[:12], 1, 1, None)
     journal = Journal(session.folder, commit.hash)
     journal.begin(sys.argv, [])

@@ -5,9 +5,8 @@ import argparse
 import sys
 
 from harness import shard
-from harness.build.store import default_store
-from harness.commands.sides import WHOLE, add_cases, add_sides, budget, compare, wanted
-from harness.gate import sides, terminal
+from harness.commands.sides import WHOLE, add_cases, add_sides, compare, request, wanted
+from harness.gate import folder, sides, terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(options: argparse.Namespace) -> int:
     """Build both sides, run the cases, print the answer."""
-    limit, store = budget(options), default_store()
-    part = shard.parse(options.shard) if options.shard else WHOLE
-    recipes = sides.recipes(store, wanted(options))
-    base, head = (sides.make(store, one) for one in recipes)
-    found = compare(store, options, base, head, sides.touched(*recipes), options.out, limit, part)
+    asked = request(options, shard.parse(options.shard) if options.shard else WHOLE)
+    if options.out:
+        folder.check_open(options.out)
+    recipes = sides.recipes(asked.store, wanted(options))
+    base, head = (sides.make(asked.store, one) for one in recipes)
+    found = compare(asked, base, head, sides.touched(*recipes), options.out)
     print(terminal.render(found, colour=sys.stdout.isatty()))
     return found.exit_code

@@ -4,10 +4,9 @@
 import argparse
 import sys
 
-from harness.build.store import default_store
-from harness.commands.sides import add_cases, add_sides, budget, compare, wanted
+from harness.commands.sides import add_cases, add_sides, compare, request, wanted
 from harness.gate import sides, terminal
-from harness.gate.answers import Answer, Gate
+from harness.gate.answers import Gate
 from harness.gate.cells import count_text
 from harness.gate.sides import Made
 from harness.journal import run_folder
@@ -23,18 +22,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(options: argparse.Namespace) -> int:
     """Compare each step with the last one before it that could be built; print what each came to."""
-    limit, store = budget(options), default_store()
-    first, *others = sides.steps(store, wanted(options))
-    base = sides.make(store, first)
-    folder = options.out or run_folder(store.root, "series")
+    asked = request(options)
+    first, *others = sides.steps(asked.store, wanted(options))
+    base = sides.make(asked.store, first)
+    folder = options.out or run_folder(asked.store.root, "series")
     found: list[tuple[Made, Gate]] = []
     for number, recipe in enumerate(others, 1):
-        made = sides.make(store, recipe)
+        made = sides.make(asked.store, recipe)
         files = sides.between_files(base, made) or recipe.series.files
-        gate = compare(store, options, base, made, files, folder / f"{number:04}", limit)
+        gate = compare(asked, base, made, files, folder / f"{number:04}", again=True)
         found.append((made, gate))
         print(terminal.render(gate, colour=sys.stdout.isatty()))
-        if gate.answer is Answer.INTERRUPTED:
+        if gate.interrupted:
             break
         if made.kernel:
             base = made

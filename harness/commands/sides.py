@@ -4,10 +4,12 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import shard
-from harness.build.store import Store
+from harness.build.store import Store, default_store
 from harness.deadline import Deadline
 from harness.gate import folder, order, session
 from harness.gate.answers import Gate
@@ -107,36 +109,49 @@ def wanted(options: argparse.Namespace) -> Wanted:
     return Wanted(options.base, options.head, options.tree, tuple(options.series))
 
 
-def budget(options: argparse.Namespace) -> Deadline | None:
-    """When to stop; None: when everything is done."""
-    return Deadline(options.budget * 60) if options.budget else None
+@dataclass(frozen=True)
+class Request:
+    """What is to be run on whatever is compared."""
+
+    store: Store
+    cases: Sequence[Case]
+    jobs: int
+    repeat: int
+    # When to stop; None: when everything is done.
+    limit: Deadline | None
+    part: shard.Shard
+
+
+def request(options: argparse.Namespace, part: shard.Shard = WHOLE) -> Request:
+    """What the options ask for. The budget begins now; kernels take minutes, so nothing is built before."""
+    limit = Deadline(options.budget * 60) if options.budget else None
+    cases = chosen(options.scenarios, options.tag)
+    return Request(default_store(), cases, options.jobs, options.repeat, limit, part)
 
 
 def compare(
-    store: Store,
-    options: argparse.Namespace,
-    base: Made,
-    head: Made,
-    files: tuple[str, ...],
-    out: Path | None,
-    limit: Deadline | None,
-    part: shard.Shard = WHOLE,
+    asked: Request, base: Made, head: Made, files: tuple[str, ...], out: Path | None, again: bool = False
 ) -> Gate:
-    """Run the cases on two sides, and keep the answer; files: in which the sides differ."""
-    cases, left_out = session.without(chosen(options.scenarios, options.tag))
-    runs = store.root / "runs"
+    """Run the cases on two sides, and keep the answer.
+
+    files: in which the sides differ; again: an answer that is there already, to the same question, is taken.
+    """
+    cases, left_out = session.without(asked.cases)
+    runs = asked.store.root / "runs"
     if base.kernel is None or head.kernel is None:
         problem = (base.side.problem or head.side.problem).partition("\n")[0]
-        left_out += [NotRun(case.id, route, problem) for case in cases for route in routes(case)]
+        left_out += [NotRun(case.id, one, problem, missing=True) for case in cases for one in routes(case)]
         found = Gate(base.side, head.side, (), (), (), tuple(left_out), command=tuple(sys.argv))
         return folder.keep(found, out or folder.choose(runs, folder.key((base, head), [])))
-    now = Session(store, base, head, cases, Path(), options.jobs, options.repeat, limit)
-    now.cases = ordered(store, now, part, files)
+    now = Session(asked.store, base, head, cases, Path(), asked.jobs, asked.repeat, asked.limit)
+    now.cases = ordered(asked.store, now, asked.part, files)
     plans = [now.plan(order.Next(case, route)) for case in now.cases for route in routes(case)]
     mark = folder.key((base, head), plans)
+    if again and out and (known := folder.answered(out, mark)):
+        return known
     now.folder = out or folder.choose(runs, mark)
     with folder.alone(now.folder, mark):
-        return session.gate(now, sys.argv, left_out, (part.number, part.count))
+        return session.gate(now, sys.argv, left_out, (asked.part.number, asked.part.count))
 
 
 def ordered(store: Store, now: Session, part: shard.Shard, files: tuple[str, ...]) -> list[Case]:

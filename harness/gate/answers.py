@@ -88,7 +88,7 @@ class Gate:
 
     @property
     def answer(self) -> Answer:
-        """A regression outweighs what could not be tested."""
+        """A regression outweighs what could not be tested; what time ended before is no evidence."""
         if any(cell.blocks for cell in self.cells) or any(metric.blocks for metric in self.metrics):
             return Answer.REGRESSION
         if self.interrupted:
@@ -96,6 +96,7 @@ class Gate:
         untested = any(cell.state is State.COULD_NOT_TEST for cell in self.cells) or any(
             metric.trend is Trend.UNSETTLED for metric in self.metrics
         )
+        untested = untested or any(one.missing for one in self.not_run)
         if untested or self.base.problem or self.head.problem or not self.cells:
             return Answer.COULD_NOT_TEST
         return Answer.NO_REGRESSION

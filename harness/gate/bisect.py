@@ -53,14 +53,16 @@ def bisect(found: Search, step: Sequence[str], on_line: Callable[[str], None]) -
     """
     borrow(found)
     within = ["git", f"--git-dir={found.repository}", "-c", "safe.directory=*", "bisect"]
-    # The commit is asked for when it is known: the same command is run each time.
     lines: list[str] = []
 
     def hear(line: str) -> None:
         lines.append(line)
         on_line(line)
 
-    asked = f'exec {shlex.join(step)} "$(git rev-parse {NOW})"'
+    # The commit is asked for when it is known: the same command is run each time. What git tells its children
+    # of this repository, in the environment, would lead astray whoever looks at another one.
+    asked = f"commit=$(git rev-parse {NOW}) && unset $(git rev-parse --local-env-vars) && "
+    asked += f'exec {shlex.join(step)} "$commit"'
     try:
         run([*within, "start", "--no-checkout", found.bad.hash, found.good.hash], on_line=hear)
         said = run([*within, "run", "sh", "-c", asked], on_line=hear)

@@ -180,6 +180,8 @@ class NotRun:
     case: str
     route: Route
     reason: str
+    # It was to be run: this is evidence that is missing. Else it is not for these kernels.
+    missing: bool = False
 
 
 def count_text(cells: Iterable[Cell]) -> str:

@@ -37,8 +37,10 @@ def counted(attempts: Iterable[Attempt]) -> tuple[int, int]:
     return sum(one.broken for one in tested), len(tested)
 
 
-def judge(base: Sequence[Attempt], head: Sequence[Attempt]) -> tuple[State, float | None, str]:
-    """State, p value and reason of a cell."""
+def judge(
+    base: Sequence[Attempt], head: Sequence[Attempt], repeat: int = 1
+) -> tuple[State, float | None, str]:
+    """State, p value and reason of a cell; repeat: how many attempts on each side were asked for."""
     base_bad, base_all = counted(base)
     head_bad, head_all = counted(head)
     if not head_all:
@@ -49,13 +51,15 @@ def judge(base: Sequence[Attempt], head: Sequence[Attempt]) -> tuple[State, floa
         return State.COULD_NOT_TEST, None, f"base: {_untested(base)}"
     p = change_p(base_bad, base_all, head_bad, head_all)
     reason = f"{base_bad} of {base_all} failed on base, {head_bad} of {head_all} on head"
+    if p < ALPHA:
+        worse = head_bad * base_all > base_bad * head_all
+        return State.REGRESSION if worse else State.FIXED, p, reason
+    if min(len(base), len(head)) < repeat:
+        return State.COULD_NOT_TEST, p, f"{reason}: {repeat} attempts on each side were asked for"
     if not base_bad and not head_bad:
         return State.SAME, p, reason
     if base_bad == base_all and head_bad == head_all:
         return State.STILL_FAILING, p, reason + _otherwise(base, head)
-    if p < ALPHA:
-        worse = head_bad * base_all > base_bad * head_all
-        return State.REGRESSION if worse else State.FIXED, p, reason
     if open_question(base, head):
         return State.COULD_NOT_TEST, p, f"{reason}: not settled yet"
     return State.FLAKY, p, reason
@@ -192,9 +196,11 @@ def direction(shift: float | None, unit: str) -> Trend:
     return Trend.WORSE if shift is None or shift > 0 else Trend.BETTER
 
 
-def cell(subject: Subject, route: Route, base: Sequence[Attempt], head: Sequence[Attempt]) -> Cell:
+def cell(
+    subject: Subject, route: Route, base: Sequence[Attempt], head: Sequence[Attempt], repeat: int = 1
+) -> Cell:
     """A case on a route, judged."""
-    state, p, reason = judge(base, head)
+    state, p, reason = judge(base, head, repeat)
     about = (subject.case, subject.source, subject.summary, subject.tags, subject.carrier)
     return Cell(*about, route, tuple(base), tuple(head), state, p, reason)
 

@@ -48,9 +48,21 @@ def key(made: Sequence[Made], plans: Iterable[Plan]) -> str:
 def choose(runs: Path, mark: str) -> Path:
     """The folder of the last gate of this key that was interrupted not long ago; or a new one."""
     for folder in sorted(runs.glob(f"*-gate-{mark}"), reverse=True):
-        if folder.stat().st_mtime > time.time() - RESUME_SECONDS and not ended(folder):
+        if lately(folder) and not ended(folder):
             return folder
     return runs / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-gate-{mark}"
+
+
+def lately(folder: Path) -> bool:
+    """Whether what is in a folder is new enough to be counted."""
+    return folder.stat().st_mtime > time.time() - RESUME_SECONDS
+
+
+def answered(folder: Path, mark: str) -> Gate | None:
+    """The answer in a folder, if the gate of that key came to its end there not long ago."""
+    theirs = folder / KEY
+    same = theirs.exists() and theirs.read_text(encoding="utf-8") == mark
+    return answers.read(folder) if same and lately(folder) and ended(folder) else None
 
 
 def ended(folder: Path) -> bool:
@@ -63,6 +75,13 @@ def ended(folder: Path) -> bool:
         return True
 
 
+def check_open(folder: Path) -> None:
+    """Raises UsageError when a gate cannot have that folder: it has an answer, or cannot be written."""
+    check_writable(folder)
+    if ended(folder):
+        raise UsageError(f"{folder}: a gate has left its answer there: name another folder")
+
+
 @contextlib.contextmanager
 def alone(folder: Path, mark: str) -> Iterator[None]:
     """Have a run folder to oneself, for the gate of that key.
@@ -73,8 +92,7 @@ def alone(folder: Path, mark: str) -> Iterator[None]:
     try:
         with FileLock(folder / "lock").acquire(timeout=0):
             theirs = folder / KEY
-            if ended(folder):
-                raise UsageError(f"{folder}: a gate has left its answer there: name another folder")
+            check_open(folder)
             if theirs.exists() and theirs.read_text(encoding="utf-8") != mark:
                 what = "what an interrupted gate of other kernels or cases has done is there"
                 raise UsageError(f"{folder}: {what}: name another folder")

@@ -108,7 +108,8 @@ def _tests(gate: Gate, origin: str, ids: dict[str, str]) -> Iterator[dict[str, A
     for left in gate.not_run:
         own = _digest(gate, "not run", left.case, left.route)
         path, comment = _path(left.case, left.route), words.line(left.reason)
-        yield {**head, "id": f"{origin}:{own}", "path": path, "status": "SKIP", "comment": comment}
+        status = "MISS" if left.missing else "SKIP"
+        yield {**head, "id": f"{origin}:{own}", "path": path, "status": status, "comment": comment}
 
 
 def _run(cell: Cell, one: Attempt, common: dict[str, str], own: str) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,8 @@ def merged(found: Mapping[Path, Gate], empty: Sequence[Path]) -> Gate:
         cells=(*(cell for gate in gates for cell in gate.cells), *lost),
         metrics=tuple(metric for gate in gates for metric in gate.metrics),
         messages=tuple(_messages(gates)),
-        not_run=tuple(one for gate in gates for one in gate.not_run),
+        # What no shard can run, each of them says.
+        not_run=tuple(dict.fromkeys(one for gate in gates for one in gate.not_run)),
         command=first.command,
         started=min(gate.started for gate in gates),
         seconds=max(gate.seconds for gate in gates),

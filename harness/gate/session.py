@@ -193,7 +193,7 @@ def lost(one: Job, error: HarnessError) -> Outcome:
 
 def conclude(session: Session, left_out: Sequence[NotRun], interrupted: bool = False) -> Gate:
     """The answer, as far as it is known."""
-    found, numbers, missing = [], [], list(left_out)
+    found, numbers, not_run = [], [], list(left_out)
     early = "it was interrupted before"
     if session.limit and not interrupted:
         early = f"the budget of {duration(session.limit.seconds)} had no time for it"
@@ -203,11 +203,14 @@ def conclude(session: Session, left_out: Sequence[NotRun], interrupted: bool = F
             head = session.attempts.get((case.id, route), [])
             if route is Route.BASE:
                 continue
-            if reason := why_not(base, head, early):
-                missing.append(NotRun(case.id, route, reason))
+            if not base or not head:
+                not_run.append(NotRun(case.id, route, early, missing=True))
+                continue
+            if all(one.verdict is Verdict.SKIP for one in (*base, *head)):
+                not_run.append(NotRun(case.id, route, base[0].finding))
                 continue
             about = replace(subject(on_route(case, route, session.specs)), case=case.id)
-            found.append(compare.cell(about, route, base, head))
+            found.append(compare.cell(about, route, base, head, session.repeat))
             numbers += compare.metrics(case.id, route, base, head)
     by_case: dict[str, list[Attempt]] = {}
     for (name, _), several in session.attempts.items():
@@ -218,19 +221,10 @@ def conclude(session: Session, left_out: Sequence[NotRun], interrupted: bool = F
         cells=tuple(found),
         metrics=tuple(numbers),
         messages=tuple(compare.messages(by_case)),
-        not_run=tuple(missing),
+        not_run=tuple(not_run),
         notes=tuple(sides.notes((session.base, session.head))),
         interrupted=interrupted,
     )
-
-
-def why_not(base: Sequence[Attempt], head: Sequence[Attempt], early: str) -> str:
-    """Why a case was not run on a route; empty: it was. early: why not all was run."""
-    if not base or not head:
-        return early
-    if all(one.verdict is Verdict.SKIP for one in (*base, *head)):
-        return base[0].finding
-    return ""
 
 
 def without(cases: Iterable[Case]) -> tuple[list[Case], list[NotRun]]:

@@ -53,8 +53,10 @@ def summary(gate: Gate) -> str:
         if trends[one]
     ]
     new = [count(len(gate.messages), "new kernel message")] if gate.messages else []
-    left = [f"{count(len(gate.not_run), 'cell')} not run"] if gate.not_run else []
-    return "; ".join([count_text(gate.cells), *changes, *new, *left])
+    missing = sum(one.missing for one in gate.not_run)
+    left = ((missing, "left to run"), (len(gate.not_run) - missing, "not run"))
+    said = [f"{count(number, 'cell')} {what}" for number, what in left if number]
+    return "; ".join([count_text(gate.cells), *changes, *new, *said])
 
 
 def count(number: int, what: str) -> str:

@@ -140,6 +140,14 @@ def test_what_was_seen_is_said_with_its_route() -> None:
     assert "seen" not in untested
 
 
+def test_what_the_budget_left_out_is_no_evidence() -> None:
+    text = markdown.render(EVERY["in part"])
+    assert text.startswith(
+        "## COULD NOT TEST: my-branch against v7.3\n\n1 same of 1 cell; 2 cells left to run; 1 cell not run."
+    )
+    assert "    memfd/large[fdbox] on head\n" in sections(text)["Not run"]
+
+
 def test_when_all_is_well_the_markdown_is_short() -> None:
     assert markdown.render(GOOD).startswith("## NO REGRESSION: my-branch against v7.3\n\n1 same of 1 cell.")
     assert sections(markdown.render(GOOD)) == {}
@@ -228,6 +236,18 @@ def test_kcidb_has_every_run_once_and_its_numbers() -> None:
     assert all(test["origin"] == "mine" and test["id"].startswith("mine:") for test in data["tests"])
 
 
+def test_kcidb_tells_what_time_ended_before_from_what_was_not_to_be_run() -> None:
+    tests = kcidb.objects(EVERY["in part"], "x")["tests"]
+    left = {
+        test["path"]: test["status"] for test in tests if "large" in test["path"] or "counts" in test["path"]
+    }
+    assert left == {
+        "live_update.memfd.large.fdbox.head": "MISS",
+        "live_update.memfd.large.fdbox.head-base": "MISS",
+        "live_update.guest_memfd.counts.fdbox.head": "SKIP",
+    }
+
+
 def test_kcidb_refuses_what_is_wrong() -> None:
     data = kcidb.objects(EVERYTHING, "Not An Origin")
     with pytest.raises(Exception, match="does not match"):
@@ -244,6 +264,8 @@ def test_b4_has_what_its_page_says() -> None:
     assert b4.status(GOOD) == "pass"
     assert b4.status(replace(GOOD, messages=(MESSAGE,))) == "warn"
     assert b4.status(BROKEN_HEAD) == "warn"
+    assert b4.status(EVERY["in part"]) == "warn"
+    assert b4.status(EVERY["not all of it"]) == "pass"
 
 
 def test_junit_has_every_cell_and_every_number_that_changed() -> None:

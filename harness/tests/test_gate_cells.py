@@ -12,7 +12,8 @@ from harness.gate.cells import Cell, Route, State
 from harness.tests.gates import GOOD, LEFT, MESSAGE, SLOWER, UNSETTLED, a_cell, attempt
 from harness.verdict import Verdict
 
-WHOLE = replace(GOOD, messages=(MESSAGE,), not_run=LEFT)
+# What is not run was not to be run: base has no KVM.
+WHOLE = replace(GOOD, messages=(MESSAGE,), not_run=LEFT[2:])
 
 
 def cell(state: State, head: Verdict = Verdict.PASS) -> Cell:
@@ -53,6 +54,9 @@ def test_what_is_no_answer_is_refused(text: str, error: str) -> None:
         ),
         (replace(WHOLE, metrics=(SLOWER,)), Answer.REGRESSION, 1),
         (replace(WHOLE, metrics=(UNSETTLED,)), Answer.COULD_NOT_TEST, 125),
+        # The budget ended before one cell.
+        (replace(WHOLE, not_run=LEFT[:1]), Answer.COULD_NOT_TEST, 125),
+        (replace(WHOLE, not_run=LEFT, cells=(cell(State.REGRESSION),)), Answer.REGRESSION, 1),
         (replace(WHOLE, head=replace(WHOLE.head, problem="does not build")), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, cells=()), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, interrupted=True), Answer.INTERRUPTED, 130),

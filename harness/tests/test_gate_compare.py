@@ -64,6 +64,24 @@ def test_reasons() -> None:
     assert "another way" not in judge(tries(F), tries(F))[2]
 
 
+@pytest.mark.parametrize(
+    ("base", "head", "state"),
+    [
+        ([P], [P], State.COULD_NOT_TEST),
+        ([F], [F], State.COULD_NOT_TEST),
+        ([P] * 5, [P] * 5, State.SAME),
+        # It is settled already.
+        ([P] * 4, [F] * 4, State.REGRESSION),
+    ],
+)
+def test_fewer_attempts_than_were_asked_for_are_no_evidence(
+    base: list[Verdict], head: list[Verdict], state: State
+) -> None:
+    found, _, reason = judge(tries(*base), tries(*head), repeat=5)
+    assert found is state
+    assert ("5 attempts on each side were asked for" in reason) == (state is State.COULD_NOT_TEST)
+
+
 def test_a_kernel_that_does_not_boot_is_broken() -> None:
     dead = [
         Attempt(Route.HEAD, E, "the kernel does not boot", "", "", "", "", None, 1.0, boots=False)

@@ -18,6 +18,7 @@ from harness.tests.gates import (
     BROKEN_HEAD,
     EVERYTHING,
     GOOD,
+    LEFT,
     MESSAGE,
     REGRESSION,
     SAME,
@@ -48,6 +49,17 @@ def test_all_shards_together_are_the_whole(tmp_path: Path) -> None:
     assert [cell.case for cell in gate.cells] == ["case 2", "case 1", "case 3"]
     assert gate.shard == (1, 1)
     assert gate.directory == tmp_path / "all"
+
+
+def test_what_no_shard_can_run_is_said_once(tmp_path: Path) -> None:
+    gate = answers.read(merge(shards(tmp_path, 1, 2, 3, not_run=LEFT[2:]), tmp_path / "all"))
+    assert gate.not_run == LEFT[2:]
+
+
+def test_a_budget_that_ended_in_one_shard_ended_in_all(tmp_path: Path) -> None:
+    found = [*shards(tmp_path, 1, 2), *shards(tmp_path, 3, not_run=LEFT[:1])]
+    gate = answers.read(merge(found, tmp_path / "all"))
+    assert (gate.answer, gate.exit_code) == (Answer.COULD_NOT_TEST, 125)
 
 
 def test_a_missing_shard_could_not_be_tested(tmp_path: Path) -> None:

@@ -159,6 +159,35 @@ def test_a_budget_that_is_over_runs_nothing_and_says_so(gate: Session) -> None:
     assert answers.read(gate.folder) == found
 
 
+def test_what_the_budget_left_out_is_no_pass(gate: Session) -> None:
+    for route in routes(gate.cases[0]):
+        write(gate, route, Verdict.PASS)
+    gate.limit = Deadline(0)
+    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")], (1, 1))
+    assert {cell.state for cell in found.cells} == {State.SAME}
+    # The other case was not run; what is not to be run here is no gap.
+    assert {one.case for one in found.not_run if one.missing} == {gate.cases[1].id}
+    assert (found.answer, found.exit_code) == (Answer.COULD_NOT_TEST, 125)
+    shutil.rmtree(gate.folder)
+    gate.cases = gate.cases[:1]
+    gate.attempts.clear()
+    for route in routes(gate.cases[0]):
+        write(gate, route, Verdict.PASS)
+    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")], (1, 1))
+    assert (found.answer, found.exit_code) == (Answer.NO_REGRESSION, 0)
+
+
+def test_a_budget_that_ends_before_all_repeats_is_no_pass(gate: Session) -> None:
+    gate.cases, gate.repeat = gate.cases[:1], 3
+    for _ in range(2):
+        for route in routes(gate.cases[0]):
+            write(gate, route, Verdict.PASS)
+    gate.limit = Deadline(0)
+    found = session.gate(gate, ["harness", "gate"], [], (1, 1))
+    assert {cell.state for cell in found.cells} == {State.COULD_NOT_TEST}
+    assert found.exit_code == 125
+
+
 def test_cells_of_what_is_there(gate: Session) -> None:
     for _ in range(4):
         write(gate, Route.BASE, Verdict.PASS)
@@ -194,6 +223,33 @@ def test_the_folder_of_an_interrupted_gate_is_taken_again(tmp_path: Path) -> Non
     folder.keep(whole, stopped)
     assert choose(tmp_path, "abc") not in (done, stopped, killed, old)
     assert choose(tmp_path, "other").name.endswith("-gate-other")
+
+
+def test_the_answer_of_another_version_is_an_end(tmp_path: Path) -> None:
+    theirs = tmp_path / "1-gate-abc"
+    theirs.mkdir()
+    folder.keep(replace(Gate(*SIDES, (), (), (), ()), interrupted=True), theirs)
+    assert choose(tmp_path, "abc") == theirs
+    file = theirs / answers.NAME
+    file.write_text(file.read_text().replace(f'"format": {answers.FORMAT}', '"format": 99'))
+    # Nobody knows what it means: there is nothing to go on with, and nothing to be written over.
+    assert choose(tmp_path, "abc") != theirs
+    with pytest.raises(UsageError, match="has left its answer there"), alone(theirs, "abc"):
+        pass
+    assert folder.seconds(theirs) == 0.0
+
+
+def test_a_series_takes_the_answers_that_it_has(tmp_path: Path) -> None:
+    assert folder.answered(tmp_path, "abc") is None
+    with alone(tmp_path, "abc"):
+        folder.keep(replace(Gate(*SIDES, (), (), (), ()), interrupted=True), tmp_path)
+        assert folder.answered(tmp_path, "abc") is None
+        whole = folder.keep(Gate(*SIDES, (), (), (), ()), tmp_path)
+    assert folder.answered(tmp_path, "abc") == whole
+    assert folder.answered(tmp_path, "other kernels") is None
+    hours = time.time() - folder.RESUME_SECONDS - 60
+    os.utime(tmp_path, (hours, hours))
+    assert folder.answered(tmp_path, "abc") is None
 
 
 def test_two_gates_do_not_share_a_folder(tmp_path: Path) -> None:
