@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from harness import layout
 from harness.actions import Fault, Measure, Parallel
+from harness.faultrules import WHY
 from harness.faults import FAULTS, Word
 from harness.kinds import DEFAULT_MODULES, KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.record import PROMISES, Property
@@ -21,6 +22,7 @@ from harness.topics import (
     HEAD,
     LOADED,
     PROMISED,
+    REFUSED,
     REPEAT,
     SEEN,
     TEMPLATE,
@@ -90,6 +92,8 @@ def steps(defs: Mapping[str, Schema]) -> Iterator[str]:
     yield "### Words for `fault`\n"
     yield BROKEN
     yield from (breakage(word, FAULTS[word], defs[FAULTS[word].kind.__name__]) for word in FAULTS)
+    yield f"### Faults that are refused\n\n{REFUSED}"
+    yield table(("what is said", "why"), ((said.format(word="WORD"), why) for said, why in WHY.items()))
     yield "### Fields for `damage`\n"
     yield "The checksum of what has one is made right again, unless `checksum: stale`.\n"
     fields = {

@@ -97,7 +97,8 @@ class Xfail(Strictly):
         Field(
             alias="message",
             description="Regular expression, searched for in what a report says that is wrong, and in what "
-            "was seen. Whatever else fails is a FAIL.",
+            "was seen. Whatever else fails is a FAIL: without this, anything that goes wrong in the case "
+            "would pass for the known bug.",
         ),
     ]
     reason: Annotated[Text, Field(description="What the bug is, and where it is known or mended.")]

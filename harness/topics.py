@@ -113,6 +113,9 @@ A word alone, or with what there is to be said of it. A fault that was ordered a
 What must still be there is for the steps after it to say. After `panic` and `reset` the next generation is a cold boot, proven by its
 identity: all boxes and fds are gone. If a box had something in it, some later step has to look: `list: {boxes: {}}`, or an `expect`.
 """
+REFUSED = """\
+What is wrong with a fault is said when the file is read. These are about where it stands, and about kernels that are loaded:
+"""
 SEEN = """\
 ## What has to be looked at
 

@@ -160,3 +160,10 @@ def test_each_process_has_its_own_fds() -> None:
     steps = ["open: {fd: a, size: 1M}\n    as: one", "dup: {fd: a, name: b, process: two}\n    as: one"]
     assert faults("fdbox", *steps, "verify: a\n    as: one", "end: one", "verify: b\n    as: two") == []
     assert len(faults("fdbox", *steps, "verify: b", "end: two", "verify: b\n    as: two")) == 2
+
+
+@pytest.mark.parametrize("step", ["guest: {vm: vm, memory: mem, count: 1}", "verify: mem", "ssh: x"])
+def test_what_is_more_than_a_call_cannot_be_cut_short(step: str) -> None:
+    opened = ["open: {fd: vm, kind: vm}", "open: {fd: mem, kind: guest_memfd, vm: vm, size: 1M}"]
+    (found,) = faults("fdbox", *opened, f"{step}\n    fault: reset")
+    assert "this step is not one call that could be cut short" in found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import faultrules
 from harness.cli import parse
 from harness.kinds import Kind
 from harness.manual import manual
@@ -41,6 +42,11 @@ def test_everything_is_in_it() -> None:
     for word in (*Kind, *(f"| {oracle} |" for oracle in Oracle)):
         assert word in TEXT
     assert set(CHECKS) == set(Oracle)
+
+
+def test_every_fault_that_is_refused_is_in_it_with_the_reason() -> None:
+    said = [text for name, text in vars(faultrules).items() if name.isupper() and isinstance(text, str)]
+    assert set(faultrules.WHY) == set(said) - {faultrules.MOCK}
 
 
 def test_its_commands_are_understood() -> None:
