@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The guest image: an initramfs of busybox, dropbear, our init, the agent, and modules for every kernel."""
 
+import functools
 import hashlib
 import re
 import shutil
@@ -145,16 +146,21 @@ def _archiver_source(kernels: Sequence[tuple[Kernel, Modules]]) -> Path:
 
 def _libraries(programs: Iterable[str]) -> tuple[str, ...]:
     """The shared libraries, loader included, that these programs of the build host need."""
+    # Of one that is not there _identity() says so, and to whom it belongs.
+    there = [Path(program) for program in programs if Path(program).exists()]
+    return tuple(sorted({library for path in there for library in _needed_by(path, _identity(path))}))
+
+
+@functools.cache
+def _needed_by(program: Path, identity: str) -> frozenset[str]:
+    """The shared libraries that one build of a program needs."""
     found: set[str] = set()
-    for program in programs:
-        if not Path(program).exists():
-            continue  # _identity() says so, and to whom it belongs
-        for line in proc.run(["ldd", program], env={"LC_ALL": "C"}).splitlines():
-            if "not found" in line:
-                raise HarnessError(f"{program} does not run on this machine: {line.strip()}")
-            if path := re.search(r"(/\S+) \(0x", line):
-                found.add(path[1])
-    return tuple(sorted(found))
+    for line in proc.run(["ldd", program], env={"LC_ALL": "C"}).splitlines():
+        if "not found" in line:
+            raise HarnessError(f"{program} does not run on this machine: {line.strip()}")
+        if path := re.search(r"(/\S+) \(0x", line):
+            found.add(path[1])
+    return frozenset(found)
 
 
 def _host_paths(image: Image, libraries: Sequence[str]) -> list[Path]:

@@ -89,8 +89,8 @@ def load_image(path: Path) -> Image:
     Raises HarnessError with path:line:column and what is wrong, for everything that is wrong.
     """
     try:
-        root = yaml.compose(path.read_text(), Loader=yaml.CSafeLoader)
-        data = yaml.load(path.read_text(), yaml.CSafeLoader)
+        text = path.read_text()
+        data = yaml.load(text, yaml.CSafeLoader)
     except OSError as error:
         raise HarnessError(f"{path}: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:
@@ -100,6 +100,7 @@ def load_image(path: Path) -> Image:
     try:
         return Image.model_validate(_tuples(data))
     except ValidationError as error:
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
         lines = [f"{path}:{_place(root, e['loc'])}: {_sentence(e['loc'], e['msg'])}" for e in error.errors()]
         raise HarnessError("\n".join(lines)) from error
 

@@ -112,6 +112,18 @@ sys.exit(" ".join({"paramiko", "pydantic", "rich", "yaml"} & set(sys.modules)) o
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_what_is_built_is_found_without_ssh_and_qmp() -> None:
+    script = """\
+import sys
+import harness.commands.build
+sys.exit(" ".join({"asyncio", "paramiko", "qemu"} & set(sys.modules)) or 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], text=True, capture_output=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, f"imported: {done.stderr}"
+
+
 def test_nohup_is_respected() -> None:
     script = """
 import os, signal

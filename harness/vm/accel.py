@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which accelerator works here: a timed boot proves it, /dev/kvm being there does not."""
 
+import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
@@ -16,7 +18,6 @@ from harness.errors import HarnessError
 from harness.events import Events
 from harness.vm import tsc
 from harness.vm.loss import Limits, MachineLostError
-from harness.vm.power import power_on
 from harness.vm.qemu import QEMU, Hardware
 
 KVM = Path("/dev/kvm")
@@ -62,15 +63,22 @@ def choose(store: Store, kernel: Kernel, guest: Guest) -> Accel:
 def host() -> str:
     """This boot of this host with this QEMU; raises HarnessError when QEMU cannot be used."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    version = _version(shutil.which(QEMU) or QEMU)
+    return f"{boot} {version} kvm={os.access(KVM, os.R_OK | os.W_OK)}"
+
+
+@functools.cache
+def _version(program: str) -> str:
+    """What a QEMU says of its version; raises HarnessError when it is too old, or no QEMU."""
     try:
-        text = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout
+        text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise HarnessError(f"{QEMU} cannot be run ({error}): 'make setup' installs it") from error
     version = re.search(r"version (\d+)\.(\d+)\S*", text)
     if not version or (int(version[1]), int(version[2])) < OLDEST_QEMU:
         need = ".".join(map(str, OLDEST_QEMU))
         raise HarnessError(f"{QEMU} is too old: {text.strip()}; {need} or newer is needed")
-    return f"{boot} {version[0]} kvm={os.access(KVM, os.R_OK | os.W_OK)}"
+    return version[0]
 
 
 def _try(kernel: Kernel, guest: Guest) -> Accel:
@@ -78,6 +86,9 @@ def _try(kernel: Kernel, guest: Guest) -> Accel:
         return emulation(f"there is no {KVM}")
     if not os.access(KVM, os.R_OK | os.W_OK):
         return emulation(f"{KVM} may not be opened by this user")
+    # SSH and QMP take a fifth of a second to import, and this is done once on a host.
+    from harness.vm.power import power_on  # noqa: PLC0415
+
     machine = Hardware("kvm", "Nehalem", 1, 512, kernel.image, guest.initramfs, TRIAL_CMDLINE, ())
     with tempfile.TemporaryDirectory() as folder, Events(Path(folder, "events")) as events:
         try:

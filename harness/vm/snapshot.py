@@ -15,15 +15,19 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import klog
 from harness.build.store import Store
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.vm.machine import Machine
-from harness.vm.monitor import Monitor
 from harness.vm.qemu import QEMU, Hardware, argv, escape, shares
 from harness.vm.sparse import copy, digest, put
+
+if TYPE_CHECKING:
+    # SSH and QMP, which take long to import; to know of snapshots nobody needs them.
+    from harness.vm.machine import Machine
+    from harness.vm.monitor import Monitor
 
 KIND = "snapshot"
 NAME = "ready"
@@ -93,7 +97,7 @@ class Snapshot:
         if changed or STATE not in parts:
             raise SnapshotError(f"{self.folder} is damaged: {', '.join(changed) or STATE}")
 
-    def load(self, monitor: Monitor) -> None:
+    def load(self, monitor: "Monitor") -> None:
         """Bring the saved devices into a QEMU that waits for them. Raises HarnessError when it cannot."""
         monitor.execute("migrate-set-capabilities", {"capabilities": CAPABILITIES})
         monitor.execute("migrate-incoming", {"uri": f"exec:cat {shlex.quote(str(self.folder / STATE))}"})
@@ -151,7 +155,7 @@ class Snapshots:
             raise
         return snapshot
 
-    def save(self, machine: Machine, hardware: Hardware, beside: Mapping[str, bytes]) -> bool:
+    def save(self, machine: "Machine", hardware: Hardware, beside: Mapping[str, bytes]) -> bool:
         """Save a machine that is ready, and let it go on; whether it was: another case may have done so.
 
         beside: files to be kept with it. Raises HarnessError when it cannot be saved.
@@ -189,7 +193,7 @@ def forget(store: Store, session: str) -> None:
         lock.unlink(missing_ok=True)
 
 
-def fill(folder: Path, machine: Machine) -> None:
+def fill(folder: Path, machine: "Machine") -> None:
     """Write the parts of a snapshot of a machine that stands still."""
     state = folder / STATE
     machine.monitor.execute("migrate-set-capabilities", {"capabilities": CAPABILITIES})
