@@ -3,7 +3,7 @@
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +141,20 @@ def carried_more(before: Memory, now: Memory) -> list[kho.Folio]:
         else:
             more.append((address, order))
     return more
+
+
+def settled(before: Memory, look: Callable[[bool], Memory]) -> Memory:
+    """What the guest has when all is back, or when nothing more comes back.
+
+    look: the memory now, with or without having the slabs shrunk.
+    """
+    now = look(False)
+    while compare(before, now):
+        # Freed, and kept at hand? KASAN keeps many MiB.
+        last, now = now, look(True)
+        if not coming_back(last, now):
+            break
+    return now
 
 
 def coming_back(before: Memory, now: Memory) -> bool:

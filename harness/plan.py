@@ -114,6 +114,11 @@ class Plan:
         """How the kernel that this step loads is started."""
         return next(jump for jump in self.jumps if jump.step == step)
 
+    def split(self, step: int) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """The steps up to the one of that number, and those after it. Numbers rise, and may have gaps."""
+        done = tuple(one for one in self.steps if one.number <= step)
+        return done, self.steps[len(done) :]
+
 
 def names(sources: Iterable[Path]) -> dict[Path, str]:
     """A name for each scenario file: its path within the nearest folder `scenarios`, or else the file's stem.

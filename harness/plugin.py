@@ -5,6 +5,7 @@ A kernel that breaks an expectation is a failure, a case that could not be teste
 is a Python traceback.
 """
 
+import contextlib
 import datetime
 import os
 import shlex
@@ -30,12 +31,13 @@ from harness.prefix import Shared
 from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import check_writable, run, subject
 from harness.verdict import Verdict
-from harness.vm import snapshot
 
 # Keys of what the controller tells its workers: the folder for run directories, and the name of the session.
 RUNS = "live update runs"
 SESSION = "live update session"
 JOURNAL = pytest.StashKey[Journal]()
+# What is undone when the session ends.
+AT_END = pytest.StashKey[contextlib.ExitStack]()
 # What a shard notes about itself.
 RECORD = pytest.StashKey[Mapping[str, object]]()
 # Marks with a meaning: not for tags.
@@ -152,10 +154,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 item.shared = Shared(journal.session, steps)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Leave no machine behind, when the session ends, that only its own cases could have used."""
+    config = session.config
+    if not hasattr(config, "workerinput"):
+        stack = config.stash[AT_END] = contextlib.ExitStack()
+        # In a store that cannot be written no case runs, and nothing is left.
+        with contextlib.suppress(HarnessError):
+            stack.enter_context(prefix.forgotten(default_store(), config.stash[JOURNAL].session))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave no machine behind that only this session's cases could have used."""
-    if not hasattr(session.config, "workerinput"):
-        snapshot.forget(default_store(), session.config.stash[JOURNAL].session)
+    """End what began with the session."""
+    if AT_END in session.config.stash:
+        session.config.stash[AT_END].close()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

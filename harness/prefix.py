@@ -129,11 +129,16 @@ def last_jump(one: Plan, other: Plan) -> int | None:
 
 @contextlib.contextmanager
 def forgotten(store: Store, session: str) -> Iterator[None]:
-    """When the context ends, no machine of the session is left: the next one finds out everything anew."""
-    try:
-        yield
-    finally:
-        snapshot.forget(store, session)
+    """When the context ends, no machine of the session is left: the next one finds out everything anew.
+
+    What sessions left that were killed goes when it begins: each holds a lock while it lives.
+    """
+    with store.lock(snapshot.session_lock(session)):
+        snapshot.forget_dead(store)
+        try:
+            yield
+        finally:
+            snapshot.forget(store, session)
 
 
 def prefix(plan: Plan, step: int) -> Plan:

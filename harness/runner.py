@@ -243,9 +243,10 @@ def _play(
         fds.outside.learn_scratch(machine)
         baseline = leaks.take(machine, generations.kernel, out / leaks.SCRATCH, shrink=False)
     try:
+        done, todo = plan.split(known.step if known else 0)
         if known:
-            executor.arrive(plan.steps[known.step - 1], hello)
-        for step in plan.steps[known.step if known else 0 :]:
+            executor.arrive(done[-1], hello)
+        for step in todo:
             if prefixes:
                 prefixes.leave_at(step, executor, baseline)
             executor.step(step)
@@ -292,13 +293,7 @@ def given_back(plan: Plan, executor: Executor, baseline: leaks.Memory) -> None:
         scratch = executor.generations.out / leaks.SCRATCH
         return leaks.take(machine, executor.generations.kernel, scratch, shrink)
 
-    now = look(shrink=False)
-    while leaks.compare(baseline, now):
-        # Freed, and kept at hand? KASAN keeps many MiB.
-        before, now = now, look(shrink=True)
-        if not leaks.coming_back(before, now):
-            break
-    leaks.check(baseline, now, evidence)
+    leaks.check(baseline, leaks.settled(baseline, look), evidence)
 
 
 def absent(plan: Plan, artifacts: Artifacts, evidence: Evidence) -> None:

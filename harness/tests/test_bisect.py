@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.commands.bisect import verdict_code
 from harness.commands.series import series_code
 from harness.errors import HarnessError, UsageError
@@ -14,6 +15,7 @@ from harness.result import Outcome
 from harness.tests.test_variant import git, state
 from harness.verdict import Verdict
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 # Tests a commit by its subject, which stands for a build and a run.
 STEP = """
 import subprocess, sys
@@ -67,6 +69,49 @@ def test_a_command_that_ends_in_another_way_ends_it(tmp_path: Path) -> None:
     found = search(tree, "c0", "main", tmp_path / "out")
     with pytest.raises(HarnessError, match="did not come to an end"):
         bisect(found, ["sh", "-c", "exit 130"], lambda line: None)
+
+
+def test_two_commits_need_no_test_between_them(tmp_path: Path) -> None:
+    tree = history(tmp_path, "one", "bad: two")
+    assert look(tmp_path, tree, "c0", "main") == ["bad: two"]
+
+
+def test_a_test_hears_nothing_of_the_repository_that_is_bisected_in(tmp_path: Path) -> None:
+    tree = history(tmp_path, "one", "two", "three", "four")
+    found = search(tree, "c0", "main", tmp_path / "out")
+    said: list[str] = []
+    bisect(found, ["sh", "-c", "env; git -C $0 rev-parse --show-toplevel; exit 1", str(tree)], said.append)
+    assert str(tree) in said
+    assert not [line for line in said if line.startswith(("GIT_DIR=", "GIT_PREFIX=", "GIT_CONFIG_"))]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--good", "c0", "--bad", "c1", "/none.yaml"], "/none.yaml"),
+        (["--good", "c0", "--bad", "c1", "SKEW"], "it names its kernels itself: "),
+        (["--good", "c1", "--bad", "c0", "QUICK"], "does not lead to"),
+        (["QUICK"], "a commit on which it works"),
+        (["--good", "nope", "QUICK"], "has no commit 'nope'"),
+    ],
+    ids=["scenario", "other kernels", "turned round", "no good one", "no such commit"],
+)
+def test_what_cannot_be_bisected_is_said_before_anything_is_built(
+    words: list[str],
+    error: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tree = history(tmp_path, "one", "two")
+    files = {
+        "SKEW": str(SCENARIOS / "update" / "to_a_newer_kernel.yaml"),
+        "QUICK": str(SCENARIOS / "quickstart.yaml"),
+    }
+    assert main(["bisect", "--tree", str(tree), *(files.get(word, word) for word in words)]) == 129
+    assert error in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
 
 
 def test_commits_that_are_no_way_are_refused(tmp_path: Path) -> None:

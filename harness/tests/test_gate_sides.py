@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from harness.build.store import Store
+from harness.cli import main
 from harness.errors import UsageError
 from harness.gate import sides
+from harness.gate.folder import keep
 from harness.gate.sides import Recipe, Wanted, recipes, steps
+from harness.tests.gates import GOOD
 from harness.tests.test_bisect import history
 from harness.tests.test_series import DIFF
 
@@ -83,6 +86,32 @@ def test_each_commit_is_a_step(store: Store, tmp_path: Path) -> None:
 def test_what_is_no_comparison_is_refused(store: Store, wanted: Wanted, error: str) -> None:
     with pytest.raises(UsageError, match=error):
         recipes(store, wanted)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["gate", "--tag", "nope"], "no case has the tag nope; there are: "),
+        (["series", "--tag", "nope"], "no case has the tag nope"),
+        (["gate", "--scenarios", "/none.yaml"], "/none.yaml"),
+        (["gate", "--out", "OUT"], "a gate has left its answer there"),
+    ],
+    ids=["tag", "tag of a series", "scenario", "folder"],
+)
+def test_what_cannot_be_run_is_said_before_anything_is_built(
+    words: list[str],
+    error: str,
+    tmp_path: Path,
+    series: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    keep(GOOD, tmp_path / "out")
+    command = [word.replace("OUT", str(tmp_path / "out")) for word in words]
+    assert main([*command, "--series", str(series)]) == 129
+    assert error in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
 
 
 def test_released_kernels_have_no_steps(store: Store) -> None:

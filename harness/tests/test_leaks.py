@@ -56,6 +56,45 @@ def test_what_is_still_being_freed_is_waited_for_and_no_longer() -> None:
     assert not leaks.coming_back(having({"free": 500000}), having({"free": 400000}))
 
 
+@pytest.mark.parametrize(
+    ("free", "looks", "back"),
+    [
+        # Everything is back at once; no slab has to shrink for it.
+        ([900000], 1, True),
+        # It comes when slabs shrink.
+        ([800000, 900000], 2, True),
+        # A large file goes step by step.
+        ([400000, 500000, 700000, 899000], 4, True),
+        # Nothing more comes: it is lost.
+        ([400000, 500000, 500100], 3, False),
+        ([400000, 400000, 900000], 2, False),
+        # It becomes even less.
+        ([500000, 400000, 900000], 2, False),
+    ],
+)
+def test_memory_is_looked_at_as_long_as_it_comes_back(free: list[int], looks: int, back: bool) -> None:
+    shrunk: list[bool] = []
+
+    def look(shrink: bool) -> leaks.Memory:
+        shrunk.append(shrink)
+        return having({"free": free[len(shrunk) - 1]})
+
+    now = leaks.settled(memory(), look)
+    assert shrunk == [False, *[True] * (looks - 1)]
+    assert (leaks.compare(memory(), now) == []) == back
+
+
+def test_a_leak_that_is_no_memory_is_not_waited_for_for_ever() -> None:
+    looks: list[bool] = []
+
+    def look(shrink: bool) -> leaks.Memory:
+        looks.append(shrink)
+        return leaks.Memory(0, COUNTS, AT_FIRST | {(0x5000, 0)})
+
+    assert leaks.compare(memory(), leaks.settled(memory(), look)) != []
+    assert looks == [False, True]
+
+
 def test_a_page_that_kho_would_carry_is_found() -> None:
     found = leaks.compare(memory(), memory(preserved=AT_FIRST | {(0x5000, 0)}))
     assert found == ["KHO would carry 1 pages more, the first at 0x5000"]

@@ -151,6 +151,58 @@ def test_a_session_leaves_nothing_behind(store: Store) -> None:
     assert [lock.name.rpartition("-")[0] for lock in (store.root / "lock").iterdir()] == [f"{AFTER}-other"]
 
 
+KILLED = """
+import sys, time
+from pathlib import Path
+from harness import prefix
+from harness.build.store import Store
+store = Store(Path(sys.argv[1]))
+with prefix.forgotten(store, sys.argv[2]):
+    store.offer("prefix", sys.argv[2], {"done": "x"}, lambda folder: None)
+    print("saved", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_session_left_goes_with_the_next(store: Store) -> None:
+    def names(folder: str, kind: str) -> list[str]:
+        return sorted(entry.name for entry in (store.root / folder).glob(f"{kind}*"))
+
+    command = [sys.executable, "-c", KILLED, str(store.root)]
+    with (
+        subprocess.Popen([*command, "1-killed"], stdout=subprocess.PIPE) as killed,
+        subprocess.Popen([*command, "2-alive"], stdout=subprocess.PIPE) as alive,
+    ):
+        try:
+            for one in (killed, alive):
+                assert one.stdout is not None
+                assert one.stdout.readline() == b"saved\n"
+            killed.kill()
+            killed.wait()
+            assert len(names(AFTER, "")) == 2
+            with prefix.forgotten(store, "3-next"):
+                assert [name[:7] for name in names(AFTER, "")] == ["2-alive"]
+                store.offer(AFTER, "3-next", {"done": "x"}, lambda folder: None)
+            assert [name[:7] for name in names(AFTER, "")] == ["2-alive"]
+            assert names("lock", "session-") == ["session-2-alive"]
+            assert not names("lock", f"{AFTER}-3") + names("lock", f"{AFTER}-1")
+        finally:
+            killed.kill()
+            alive.kill()
+
+
+def test_the_steps_that_are_left_are_found_by_number() -> None:
+    (one,) = cases(f"steps:\n{ONE}{ONE}  - kexec:\n{ONE}")
+    numbers = [[step.number for step in part] for part in one.split(3)]
+    assert numbers == [[1, 2, 3], [4]]
+    # Somebody has taken a step out of plan.json.
+    cut = replace(one, steps=(one.steps[0], *one.steps[2:]))
+    done, todo = cut.split(3)
+    assert done[-1].jumps
+    assert [step.number for step in todo] == [4]
+    assert cut.split(0) == ((), cut.steps)
+
+
 def test_events_go_on_where_another_run_was(tmp_path: Path) -> None:
     with Events(tmp_path / "events.jsonl") as events:
         events.emit("start", case="b")

@@ -6,6 +6,7 @@ its own); the state of the devices, as QEMU migrates it; what the kernel had sai
 of these parts. What QEMU is told of files, sockets and fds differs from case to case, and does not migrate.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -16,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from harness import klog
 from harness.build.store import Store
@@ -33,6 +36,8 @@ KIND = "snapshot"
 NAME = "ready"
 # Machines that were saved after steps: harness/prefix.py.
 AFTER = "prefix"
+# What the lock of a session is called that saves machines after steps.
+SESSION = "session"
 # Goes into every key: to be raised when the way machines are saved changes.
 FORMAT = "2"
 PARTS = "parts.json"
@@ -41,7 +46,7 @@ KNOWN = "known"
 CONSOLE = "console.log"
 # So many are kept; one has some 60 MiB, more with KASAN. All scenarios on one kernel need about 20.
 KEPT = 60
-# They are of no use after their session, which removes them itself, if it can.
+# They are of no use after their session, which removes them itself; if it was killed, the next one does.
 KEPT_AFTER = 8
 # Saving and loading take a tenth of a second; these end a hang.
 SECONDS = 60.0
@@ -189,8 +194,24 @@ def forget(store: Store, session: str) -> None:
     name = glob.escape(session)
     for entry in (store.root / AFTER).glob(f"{name}-*"):
         store.discard(entry, f"{AFTER}-{entry.name}")
-    for lock in (store.root / "lock").glob(f"{AFTER}-{name}-*"):
+    locks = store.root / "lock"
+    for lock in (*locks.glob(f"{AFTER}-{name}-*"), locks / session_lock(session)):
         lock.unlink(missing_ok=True)
+
+
+def session_lock(session: str) -> str:
+    """The name of the lock that a session holds while it lives."""
+    return f"{SESSION}-{session}"
+
+
+def forget_dead(store: Store) -> None:
+    """Remove the machines of sessions that nobody holds the lock of: they were killed."""
+    found = {entry.name.rpartition("-")[0] for entry in (store.root / AFTER).glob("*-*")}
+    found |= {lock.name.removeprefix(f"{SESSION}-") for lock in (store.root / "lock").glob(f"{SESSION}-*")}
+    for session in found:
+        lock = FileLock(store.root / "lock" / session_lock(session))
+        with contextlib.suppress(Timeout), lock.acquire(timeout=0):
+            forget(store, session)
 
 
 def fill(folder: Path, machine: "Machine") -> None:
