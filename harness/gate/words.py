@@ -3,7 +3,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.gate.answers import Gate, Side
@@ -12,16 +12,16 @@ from harness.plaintext import clean, cut, one_line, short
 from harness.progress import duration
 from harness.result import SECONDS
 
-# The states in the order in which a reader wants to know of them, and what each means.
-STATES: Mapping[State, str] = {
-    State.REGRESSION: "broken by head",
-    State.NEW: "nothing to compare with: base cannot run it",
-    State.COULD_NOT_TEST: "could not be tested",
-    State.FLAKY: "flaky, fails with base and with head: blocks nothing",
-    State.FIXED: "fixed by head",
-    State.STILL_FAILING: "fails with base and with head",
-    State.SAME: "as before",
-}
+# The states in the order in which a reader wants to know of them.
+STATES: Sequence[State] = (
+    State.REGRESSION,
+    State.NEW,
+    State.COULD_NOT_TEST,
+    State.FLAKY,
+    State.FIXED,
+    State.STILL_FAILING,
+    State.SAME,
+)
 # Characters of a text on one line, of one that is there only once, and of what explains a cell.
 LINE_MAX = 400
 VALUE_MAX = 4000
