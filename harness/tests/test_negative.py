@@ -19,6 +19,7 @@ from harness.plan import Case, Plan, expand, plan
 from harness.result import Blame, Oracle, Outcome
 from harness.runner import run
 from harness.verdict import Verdict
+from harness.vm.loss import Limits
 from harness.vm.monitor import Monitor
 
 HERE = Path(__file__).parent
@@ -58,6 +59,17 @@ EXPECTED: dict[str, tuple[set[Oracle], str]] = {
     "selftest_without_kexec": ({Oracle.SELFTEST}, "but system is in stage 1"),
     "selftest_sessions_lost": ({Oracle.SELFTEST}, "but system is in stage 1"),
     "early_death": ({Oracle.MACHINE, Oracle.LOG}, "Failed to allocate memmap"),
+    "silent": ({Oracle.MACHINE}, "the machine was lost: silence after the jump"),
+    "hangs": ({Oracle.MACHINE}, "the machine was lost: hang"),
+    "jump_hangs": ({Oracle.MACHINE}, "the machine was lost: no jump"),
+    "switched_off": ({Oracle.MACHINE}, "the machine was lost: powered off"),
+    "load_refused": ({Oracle.STEP}, "EADDRNOTAVAIL from kexec_file_load"),
+}
+# What ends only by a limit, with one that is shorter.
+SHORT: Mapping[str, Limits] = {
+    "silent": Limits(silence=5),
+    "hangs": Limits(boot=10),
+    "jump_hangs": Limits(shutdown=5),
 }
 CASES = [case for name in EXPECTED for case in expand(load(HERE / "negative" / f"{name}.yaml"))]
 
@@ -72,8 +84,9 @@ def test_every_negative_scenario_is_expected() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
-def test_turns_red(case: Case, artifacts: Artifacts, tmp_path: Path) -> None:
+def test_turns_red(case: Case, artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     oracles, words = EXPECTED[case.scenario.source.stem]
+    monkeypatch.setattr("harness.runner.Limits", lambda: SHORT.get(case.scenario.source.stem, Limits()))
     chosen = plan(case, kernel_parameters)
     outcome = run(chosen, enough(chosen, artifacts), tmp_path / "run")
     text = report.render(outcome)
