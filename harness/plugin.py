@@ -30,6 +30,7 @@ from harness.plan import Case, Plan, expand, plan
 from harness.prefix import Shared
 from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import check_writable, run, subject
+from harness.slots import place
 from harness.verdict import Verdict
 
 # Keys of what the controller tells its workers: the folder for run directories, and the name of the session.
@@ -257,9 +258,9 @@ class CaseItem(pytest.Item):
         else:
             try:
                 made = artifacts.obtain(self.plan, default_store(), tree, self.config.getoption("--cold"))
-                return run(
-                    self.plan, made, journal.folder / self.case.id, journal=journal, shared=self.shared
-                )
+                out = journal.folder / self.case.id
+                with place(default_store(), self.plan.machine.memory):
+                    return run(self.plan, made, out, journal=journal, shared=self.shared)
             except HarnessError as error:
                 finding = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")
         outcome = not_run(subject(self.plan), finding)

@@ -22,6 +22,7 @@ from harness.prefix import Shared
 from harness.progress import Output, stage
 from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import check_free, check_writable, run, subject
+from harness.slots import place
 from harness.verdict import Verdict, exit_code
 
 
@@ -31,7 +32,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_cold(parser)
     add_scenarios(parser)
     parser.add_argument(
-        "-j", "--jobs", type=int, help="cases at once (default: as many as cores and memory allow)"
+        "-j",
+        "--jobs",
+        type=int,
+        help="cases at once (default: as many as cores and memory allow; more than that wait for each other)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the run directories (default: in the store)"
@@ -109,7 +113,8 @@ def _needs(one: Plan) -> tuple[object, ...]:
 
 
 def _run_job(job: Job) -> Outcome:
-    return run(job.plan, job.made, job.out, journal=job.journal, shared=job.shared)
+    with place(default_store(), job.plan.machine.memory):
+        return run(job.plan, job.made, job.out, journal=job.journal, shared=job.shared)
 
 
 def _lost(job: Job, error: HarnessError) -> Outcome:

@@ -19,6 +19,22 @@ from harness.slots import host_memory, needed, place, places
 
 # Ends a test that would hang.
 SECONDS = 30.0
+# Both ways to run a case, in a store where others hold all places; "ran" is printed instead of a run.
+CASE = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from harness import plugin
+from harness.artifacts import bare_plan
+from harness.commands import run as command
+for module in (command, plugin):
+    module.run = lambda *args, **rest: print("ran", flush=True)
+plugin.artifacts.obtain = lambda *args: None
+case = SimpleNamespace(plan=bare_plan(None), out=None, made=None, journal=None, shared=None)
+case.case, case.config = SimpleNamespace(id="case"), SimpleNamespace(getoption=lambda name: None)
+case.config.stash = {plugin.JOURNAL: SimpleNamespace(folder=Path("runs"))}
+{"run": command._run_job, "pytest": plugin.CaseItem._play}[sys.argv[1]](case)
+"""
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -97,3 +113,17 @@ def test_who_waits_too_long_has_no_place(tmp_path: Path) -> None:
     ):
         pass
     assert free(store) == places(os.cpu_count() or 1, host_memory())
+
+
+@pytest.mark.parametrize("how", ["run", "pytest"])
+def test_a_case_waits_for_its_place(how: str, tmp_path: Path) -> None:
+    """Whoever runs it: it says that it waits, and runs when the others are gone."""
+    env = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with holder(Store(tmp_path / "fdbox-harness"), host_memory()) as other:
+        command = [sys.executable, "-c", CASE, how]
+        with subprocess.Popen(command, text=True, env=env, **both) as process:  # type: ignore[call-overload]
+            assert "waiting for a place" in process.stderr.readline()
+            assert not select.select([process.stdout], [], [], 0)[0], "it ran beside the others"
+            other.kill()
+            assert process.communicate(timeout=SECONDS) == ("ran\n", "")
