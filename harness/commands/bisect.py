@@ -27,9 +27,15 @@ from harness.progress import say
 from harness.result import Outcome
 from harness.verdict import EXIT_CODES, EXIT_ERROR, Verdict, exit_code
 
+EXITS = (
+    "Exit code: 0 one commit was found, 125 it was not, 129 the command means nothing, 130 interrupted. "
+    "docs/gate.md says how it looks."
+)
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
+    parser.epilog = EXITS
     add_tree(parser, required=True)
     parser.add_argument("--good", metavar="COMMIT", help="one on which it works")
     parser.add_argument(

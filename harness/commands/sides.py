@@ -21,6 +21,10 @@ from harness.gate.sides import Made, Wanted
 from harness.plan import Case
 
 WHOLE = shard.Shard(1, 1)
+EXITS = (
+    "Exit code: 0 no regression, 1 regression, 125 could not test all of it, 129 the command means nothing, "
+    "130 interrupted: the same command goes on where it was. docs/gate.md explains the answer."
+)
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 
@@ -55,7 +59,8 @@ def add_tree(parser: argparse.ArgumentParser, required: bool = False) -> None:
 
 
 def add_cases(parser: argparse.ArgumentParser) -> None:
-    """Which cases, how often, for how long."""
+    """Which cases, how often, for how long; and what it comes to."""
+    parser.epilog = EXITS
     parser.add_argument(
         "--scenarios",
         type=Path,
@@ -71,7 +76,7 @@ def add_cases(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=minutes,
         metavar="MINUTES",
-        help="so long at most; the most telling cases come first",
+        help="so long at most, with builds; the most telling cases come first, what is left is missing: 125",
     )
     parser.add_argument(
         "--repeat", type=positive, default=1, metavar="N", help="attempts at least (default: %(default)s)"

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.build.variant import Commit
 from harness.cli import main
-from harness.commands.bisect import verdict_code
+from harness.commands.bisect import evidence, told, verdict_code
 from harness.commands.series import series_code
 from harness.errors import HarnessError, UsageError
 from harness.gate.bisect import LOG, bisect, only_skipped, search
 from harness.result import Outcome
+from harness.tests.outcomes import PASSED, a_case, written
 from harness.tests.test_variant import git, state
 from harness.verdict import Verdict
 
@@ -126,6 +128,18 @@ def test_only_whole_hashes_are_taken_from_what_git_says() -> None:
     said = f"The first bad commit could be any of:\n{'a' * 40}\n{'b' * 40}\nWe cannot bisect more!\n"
     assert only_skipped(said) == ["a" * 40, "b" * 40]
     assert only_skipped("fatal: no") == []
+
+
+def test_the_evidence_is_what_failed_on_the_commit(tmp_path: Path) -> None:
+    failed = a_case(Verdict.FAIL)
+    commit = Commit(tmp_path, "x", "0123456789abcdef", "three")
+    assert "could not be tested" in evidence(tmp_path, commit)
+    written(tmp_path / commit.hash[:12], PASSED, failed)
+    found = evidence(tmp_path, commit)
+    assert found.startswith(f"FAIL {failed.case}")
+    assert failed.findings[0].what in found
+    assert told([]) == "it cannot be built"
+    assert told([PASSED, failed]).count(";") >= 1
 
 
 @pytest.mark.parametrize(
