@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Our C, by the kernel's own standards: checkpatch, sparse, and no compiler warnings."""
+"""Our C, by the kernel's own standards: checkpatch, kernel-doc, sparse, and no compiler warnings."""
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,44 @@ def test_checkpatch_has_nothing_to_say_about_patch(source: Path, patch: Path) ->
 def test_checkpatch_does_find_something(source: Path, tmp_path: Path) -> None:
     (tmp_path / "x.c").write_text("int x=1;\n")
     assert "ERROR" in checkpatch(source, "--file", tmp_path / "x.c")
+
+
+def kernel_doc(source: Path, *files: Path) -> str:
+    """What is wrong with comments of kernel-doc, by its own tool; -B: it must leave nothing in the store."""
+    argv: list[str | Path] = [sys.executable, "-B", source / "scripts/kernel-doc", "-none", "-Wall", *files]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def exported_without_doc(text: str) -> list[str]:
+    """What a file exports and has no comment for."""
+    documented = re.findall(r"^/\*\*\n \* (\w+)(?:\(\))? - ", text, re.MULTILINE)
+    return [
+        name for name in re.findall(r"^EXPORT_SYMBOL\w*\((\w+)", text, re.MULTILINE) if name not in documented
+    ]
+
+
+def test_kernel_doc_has_nothing_to_say(source: Path) -> None:
+    assert kernel_doc(source, *sorted((ROOT / "kmod").rglob("*.[ch]"))) == ""
+
+
+def test_every_exported_function_has_kernel_doc() -> None:
+    texts = [path.read_text() for path in sorted((ROOT / "kmod").rglob("*.c"))]
+    assert any("EXPORT_SYMBOL" in text for text in texts)
+    assert [name for text in texts for name in exported_without_doc(text)] == []
+
+
+def test_kernel_doc_does_find_something(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.c").write_text(
+        "/**\n * f - a function\n * @a: the one\n *\n * Return: it.\n */\nint f(int a, int b)\n{\n}\n"
+    )
+    assert "parameter 'b' not described in 'f'" in kernel_doc(source, tmp_path / "x.c")
+
+
+def test_an_exported_function_without_kernel_doc_is_found() -> None:
+    documented = "/**\n * f - a function\n */\nint f(void);\nEXPORT_SYMBOL_GPL(f);\n"
+    plain = "/* g - a comment */\nint g(void);\nEXPORT_SYMBOL_NS_GPL(g, X);\n"
+    assert exported_without_doc(documented + plain) == ["g"]
 
 
 # sparse 0.6.4, Debian's, stops at C17: what it does not know of newer C is taken out of its sight. Otherwise

@@ -2,15 +2,25 @@
 """Patch series: applied whole or not at all, with the reason, and without touching what stays the same."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from harness.build.patch import apply_series, touched_files
+from harness.build.spec import kernel_spec
 
 CHANGE = "--- a/mm/x.c\n+++ b/mm/x.c\n@@ -1,3 +1,4 @@\n a\n b\n+{new}\n c\n"
 ADD = "--- /dev/null\n+++ b/mm/y.c\n@@ -0,0 +1 @@\n+y\n"
 TWO = CHANGE + "--- a/mm/none.c\n+++ b/mm/none.c\n@@ -1,3 +1,4 @@\n a\n b\n+n\n c\n"
+
+
+SERIES = kernel_spec(None).patches
+
+
+def of_struct_file(files: Iterable[str]) -> list[str]:
+    """Those in which struct file, its operations and its life are."""
+    return [file for file in files if file.startswith("fs/") or file == "include/linux/fs.h"]
 
 
 @pytest.fixture
@@ -71,3 +81,14 @@ def test_patch_that_is_already_in_the_source_counts_as_applied(source: Path) -> 
     done = apply_series(source, source, patches)
     assert done.applied == ("1.patch",)
     assert (source / "mm/x.c").stat().st_mtime_ns == 1
+
+
+def test_no_patch_of_ours_touches_struct_file() -> None:
+    assert SERIES
+    assert of_struct_file(touched_files(SERIES)) == []
+
+
+def test_a_patch_that_touches_struct_file_is_found(source: Path) -> None:
+    one = patch(source, "1.patch", CHANGE.format(new="n").replace("mm/x.c", "include/linux/fs.h"))
+    two = patch(source, "2.patch", ADD.replace("mm/y.c", "fs/open.c"))
+    assert of_struct_file(touched_files([*SERIES, one, two])) == ["fs/open.c", "include/linux/fs.h"]
