@@ -97,10 +97,11 @@ class Damage(Strictly):
     """Change what a sealed box hands to the next kernel, in memory: nothing that arrives may be believed."""
 
     part: Annotated[
-        Literal["root", "directory", "box", "entry", "fd", "device", "vm", "memory"],
+        Literal["subtree", "root", "directory", "box", "entry", "fd", "device", "vm", "memory"],
         Field(
-            description="What is damaged: `entry` is the fd's line in its box; `fd`, `device`, `vm` or "
-            "`memory`, what the handler of a memfd, a device, a VM or a guest_memfd wrote."
+            description="What is damaged: `subtree` is what KHO's FDT says of the root; `entry`, the fd's "
+            "line in its box; `fd`, `device`, `vm` or `memory`, what the handler of a memfd, a device, a VM "
+            "or a guest_memfd wrote."
         ),
     ]
     field: Annotated[
@@ -119,6 +120,9 @@ class Damage(Strictly):
         ),
     ] = None
     like: Annotated[Text | None, Field(description="Or what that other field of the same part is.")] = None
+    of: Annotated[
+        Text | None, Field(description="Of which other fd in the box `like` is; the same one if left out.")
+    ] = None
     checksum: Annotated[
         Literal["right", "stale"],
         Field(description="Whether the checksum is made right again, or left to show the damage."),

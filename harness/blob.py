@@ -11,8 +11,10 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from harness.kho import PAGE, Read
-from harness.layout import BOX_SIZE, ENTRY_SIZE, HEAD, HEAD_SIZE, LINK, ROOT, Fields, place, text
+from harness.kho import PAGE, Read, subtree
+from harness.layout import BOX_SIZE, ENTRY_SIZE, HEAD, HEAD_SIZE, LINK, ROOT, SUBTREE, Fields, place, text
+
+SUBTREE_NAME = "fdbox"
 
 
 class BlobError(Exception):
@@ -95,6 +97,22 @@ def find_root(read: Read, pages: Iterable[int], content: bytes) -> int:
         if read(address, len(content)) == content:
             return address
     raise BlobError("FDBox' root is not among what is preserved")
+
+
+def find_fdt(read: Read, pages: Iterable[int]) -> tuple[int, bytes]:
+    """KHO's FDT, which has FDBox' subtree, and its address: one of those pages. Raises BlobError."""
+    for address in pages:
+        with contextlib.suppress(ValueError):
+            fdt = read(address, PAGE)
+            subtree(fdt, SUBTREE_NAME)
+            return address, fdt
+    raise BlobError("KHO's FDT is not among what is preserved")
+
+
+def set_subtree(address: int, fdt: bytes, field: str, value: int | str) -> list[Change]:
+    """Change what KHO's FDT, at an address, says of the root: `address` or `size`."""
+    place = dict(zip(SUBTREE, subtree(fdt, SUBTREE_NAME), strict=True))[field]
+    return [Change(address + place, encode(SUBTREE[field][1], value))]
 
 
 def find_box(read: Read, directory: Blob, name: str) -> Blob:

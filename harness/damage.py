@@ -32,15 +32,21 @@ def plan_changes(machine: Machine, action: Damage) -> list[blob.Change]:
 
     root = needed(machine, f"{OUT}/sub_fdts/fdbox")
     read = reader(machine)
-    if action.part == "root":
+    if action.part in {"root", "subtree"}:
         # KHO shows its FDT only in the first generation.
         carried = kho.preserved(read, needed(machine, f"{OUT}/fdt"))
-        address = blob.find_root(read, (page for page, order in carried if not order), root)
-        return blob.set_root(address, action.field, value(machine, action, address, layout.ROOT, root))
+        pages = [page for page, order in carried if not order]
+        address = blob.find_root(read, pages, root)
+        if action.part == "root":
+            return blob.set_root(address, action.field, value(machine, action, address, layout.ROOT, root))
+        now = struct.pack("<2Q", address, len(root))
+        new = value(machine, action, address, layout.SUBTREE, now)
+        return blob.set_subtree(*blob.find_fdt(read, pages), action.field, new)
     (directory,) = struct.unpack_from("<Q", root, layout.ROOT["directory"][0])
-    target, base = find(read, directory, action)
+    target, base = find(read, directory, action, action.fd)
+    other, start = find(read, directory, action, action.of or action.fd)
     fields = layout.OWN[action.part]
-    new = value(machine, action, target.address, fields, target.room[base:])
+    new = value(machine, action, target.address, fields, other.room[start:])
     if layout.has(fields, action.field):
         target, changes = blob.set_data(target, base, fields, action.field, new)
     else:
@@ -60,15 +66,15 @@ def reader(machine: Machine) -> kho.Read:
     return read
 
 
-def find(read: kho.Read, directory: int, action: Damage) -> tuple[blob.Blob, int]:
-    """The blob that an action is about, and where in its data the record starts."""
+def find(read: kho.Read, directory: int, action: Damage, fd: str | None) -> tuple[blob.Blob, int]:
+    """The blob that an action is about, with this fd, and where in its data the record starts."""
     found = blob.read_blob(read, directory)
     if action.part == "directory":
         return found, 0
     box = blob.find_box(read, found, action.box or "")
     if action.part == "box":
         return box, 0
-    base = blob.entry(box, action.fd or "")
+    base = blob.entry(box, fd or "")
     if action.part == "entry":
         return box, base
     (address,) = struct.unpack_from("<Q", box.data, base + layout.ENTRY["data"][0])

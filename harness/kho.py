@@ -11,7 +11,9 @@ PAGE_SHIFT = 12
 PAGE = 1 << PAGE_SHIFT
 LEVELS, TABLE_BITS, BITMAP_BITS, KEY_BITS = 5, 9, 15, 64
 # Tokens of a flattened device tree.
-BEGIN_NODE, PROPERTY = 1, 3
+BEGIN_NODE, END_NODE, PROPERTY = 1, 2, 3
+# What KHO says of a subtree.
+PROPERTIES = ("preserved-data", "blob-size")
 
 # Bytes of physical memory; fewer than asked for where there is no memory.
 Read = Callable[[int, int], bytes]
@@ -38,6 +40,37 @@ def memory_map(fdt: bytes) -> int:
     except struct.error:
         pass
     raise ValueError("KHO's FDT does not say where it notes what it carries")
+
+
+def subtree(fdt: bytes, name: str) -> tuple[int, int]:
+    """Where in KHO's FDT the address and the size of a subtree are. Raises ValueError without it."""
+    places: dict[str, int] = {}
+    path: list[str] = []
+    try:
+        magic, _, at, strings = struct.unpack_from(">4I", fdt)
+        (token,) = struct.unpack_from(">I", fdt, at)
+        while magic == 0xD00DFEED and token in {BEGIN_NODE, END_NODE, PROPERTY}:
+            at += 4
+            if token == BEGIN_NODE:
+                path.append(c_string(fdt, at))
+                at += len(path[-1]) // 4 * 4 + 4
+            elif token == END_NODE:
+                path.pop()
+            else:
+                size, key = struct.unpack_from(">2I", fdt, at)
+                if path == ["", name]:
+                    places[c_string(fdt, strings + key)] = at + 8
+                at += 8 + (size + 3) // 4 * 4
+            (token,) = struct.unpack_from(">I", fdt, at)
+        address, length = (places[key] for key in PROPERTIES)
+    except (struct.error, KeyError, IndexError):
+        raise ValueError(f"KHO's FDT has no subtree '{name}'") from None
+    return address, length
+
+
+def c_string(data: bytes, at: int) -> str:
+    """The text that begins there."""
+    return data[at:].partition(b"\0")[0].decode("ascii", "replace")
 
 
 def preserved(read: Read, fdt: bytes) -> Iterator[Folio]:

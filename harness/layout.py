@@ -25,6 +25,8 @@ HEAD: Fields = MappingProxyType(
         "reserved": (28, "I"),
     }
 )
+# Not a record: the properties of the root in KHO's FDT, wherever they are there.
+SUBTREE: Fields = MappingProxyType({"address": (0, "Q"), "size": (8, "Q")})
 ROOT: Fields = MappingProxyType({"magic": (0, "I"), "version": (4, "I"), "directory": (8, "Q")})
 DIRECTORY: Fields = MappingProxyType({"count": (0, "Q"), "boxes[]": (8, "Q")})
 BOX: Fields = MappingProxyType({"name": (0, "256s"), "nr_fds": (256, "Q")})
@@ -82,7 +84,7 @@ STRIDES: Mapping[str, int] = MappingProxyType(
 INDEX = re.compile(r"\[([0-9]+)\]$")
 # What can be damaged: the fields of its record. What is a blob of its own has those of HEAD besides.
 OWN: Mapping[str, Fields] = MappingProxyType(
-    {"root": ROOT, "directory": DIRECTORY, "box": BOX, "entry": ENTRY}
+    {"subtree": SUBTREE, "root": ROOT, "directory": DIRECTORY, "box": BOX, "entry": ENTRY}
     | {"fd": MEMFD, "device": DEVICE, "vm": VM, "memory": MEMORY}
 )
 # What handlers wrote, and with it what there is of each fd.

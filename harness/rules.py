@@ -181,6 +181,8 @@ def damage_problems(action: Damage) -> Iterator[Problem]:
     for key, given, parts in (("box", action.box, layout.OF_FDS | {"box"}), ("fd", action.fd, layout.OF_FDS)):
         if (given is not None) != (action.part in parts):
             yield "part", f"'part: {action.part}' {'has no' if given else 'needs'} '{key}'"
+    if action.of is not None and (action.like is None or action.part not in layout.OF_FDS):
+        yield "of", "'of' is for 'like', of what there is of each fd"
 
 
 def open_problems(world: World, action: Open) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ import pytest
 
 from harness import blob, layout
 from harness.kho import PAGE
+from harness.tests.test_kho import whole_fdt
 
 NAME = struct.Struct("256s")
 
@@ -138,3 +139,16 @@ def test_the_root_is_among_what_is_preserved(memory: Memory) -> None:
     assert blob.find_root(memory.read, [0x10000, 0x80000], content) == 0x80000
     with pytest.raises(blob.BlobError, match="not among"):
         blob.find_root(memory.read, [0x10000], content)
+
+
+def test_the_fdt_is_among_what_is_preserved(memory: Memory) -> None:
+    """LUO hands over an FDT too: it has no such node."""
+    for address, text in ((0x80000, whole_fdt("session")), (0x90000, whole_fdt("LUO", "fdbox"))):
+        memory.pages[address] = bytearray(text.ljust(PAGE, b"\0"))
+    address, fdt = blob.find_fdt(memory.read, [0x10000, 0x80000, 0x90000])
+    assert address == 0x90000
+    memory.write(blob.set_subtree(address, fdt, "size", 7) + blob.set_subtree(address, fdt, "address", 9))
+    assert bytes(memory.pages[0x90000]).count(struct.pack("<Q", 7)) == 1
+    assert bytes(memory.pages[0x90000]).count(struct.pack("<Q", 9)) == 1
+    with pytest.raises(blob.BlobError, match="KHO's FDT is not among"):
+        blob.find_fdt(memory.read, [0x10000, 0x80000])

@@ -54,6 +54,38 @@ def test_nothing() -> None:
     assert list(kho.preserved(Notes().read, fdt(ROOT))) == []
 
 
+def padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def whole_fdt(*nodes: str) -> bytes:
+    """As KHO hands it over: a node for each subtree."""
+    strings = b"compatible\0preserved-data\0blob-size\0"
+    structure = struct.pack(">2I", 1, 0) + struct.pack(">3I", 3, 7, 0) + b"kho-v4\0\0"
+    for number, node in enumerate(nodes):
+        structure += struct.pack(">I", 1) + padded(node.encode() + b"\0")
+        structure += struct.pack(">3I", 3, 8, 11) + struct.pack("<Q", 0x1000 * number)
+        structure += struct.pack(">3I", 3, 8, 26) + struct.pack("<Q", 16 + number) + struct.pack(">I", 2)
+    structure += struct.pack(">2I", 2, 9)
+    head = struct.pack(">4I", 0xD00DFEED, 40 + len(structure) + len(strings), 40, 40 + len(structure))
+    return head + bytes(24) + structure + strings
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_where_the_fdt_has_a_subtree(number: int) -> None:
+    names = ["LUO", "fdbox", "kexec-metadata"]
+    text = whole_fdt(*names)
+    address, size = kho.subtree(text, names[number])
+    assert struct.unpack_from("<Q", text, address) == (0x1000 * number,)
+    assert struct.unpack_from("<Q", text, size) == (16 + number,)
+
+
+@pytest.mark.parametrize("text", [b"", bytes(4096), whole_fdt(), whole_fdt("LUO"), whole_fdt("fdbox")[:90]])
+def test_a_subtree_that_is_not_there(text: bytes) -> None:
+    with pytest.raises(ValueError, match="no subtree 'fdbox'"):
+        kho.subtree(text, "fdbox")
+
+
 @pytest.mark.parametrize("text", [b"", bytes(100), fdt(1)[:80], fdt(1).replace(b"\xd0\x0d", b"\0\0")])
 def test_what_is_no_fdt(text: bytes) -> None:
     with pytest.raises(ValueError, match="KHO's FDT"):
