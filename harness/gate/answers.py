@@ -83,6 +83,8 @@ class Gate:
     shard: tuple[int, int] = (1, 1)
     # It was stopped before its end.
     interrupted: bool = False
+    # There is more to run: it was stopped, or the budget ended.
+    unfinished: bool = False
     # What the reader has to know besides.
     notes: tuple[str, ...] = ()
 
@@ -96,7 +98,7 @@ class Gate:
         untested = any(cell.state is State.COULD_NOT_TEST for cell in self.cells) or any(
             metric.trend is Trend.UNSETTLED for metric in self.metrics
         )
-        untested = untested or any(one.missing for one in self.not_run)
+        untested = untested or self.unfinished or any(one.missing for one in self.not_run)
         if untested or self.base.problem or self.head.problem or not self.cells:
             return Answer.COULD_NOT_TEST
         return Answer.NO_REGRESSION

@@ -3,7 +3,7 @@
 
 <folder>/results.jsonl          every attempt with its outcome, as it ends: what a resumed gate goes by
 <folder>/<case>/<route>.<n>/    a run directory for each attempt
-<folder>/gate.json              the answer; without it, or interrupted, there is something to go on with
+<folder>/gate.json              the answer; without it, or unfinished, there is something to go on with
 <folder>/key                    which gate that is: no other one goes on with it
 """
 
@@ -46,7 +46,7 @@ def key(made: Sequence[Made], plans: Iterable[Plan]) -> str:
 
 
 def choose(runs: Path, mark: str) -> Path:
-    """The folder of the last gate of this key that was interrupted not long ago; or a new one."""
+    """The folder of the last gate of this key that did not come to its end, not long ago; or a new one."""
     for folder in sorted(runs.glob(f"*-gate-{mark}"), reverse=True):
         if lately(folder) and not ended(folder):
             return folder
@@ -70,7 +70,8 @@ def ended(folder: Path) -> bool:
     if not (folder / answers.NAME).exists():
         return False
     try:
-        return not answers.read(folder).interrupted
+        answer = answers.read(folder)
+        return not answer.interrupted and not answer.unfinished
     except UsageError:
         return True
 

@@ -56,6 +56,7 @@ def merged(found: Mapping[Path, Gate], empty: Sequence[Path]) -> Gate:
         started=min(gate.started for gate in gates),
         seconds=max(gate.seconds for gate in gates),
         interrupted=any(gate.interrupted for gate in gates),
+        unfinished=any(gate.unfinished for gate in gates),
         notes=tuple(dict.fromkeys(note for gate in gates for note in gate.notes)),
     )
 

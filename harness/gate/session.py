@@ -110,8 +110,10 @@ def gate(session: Session, command: Sequence[str], left_out: Sequence[NotRun], p
     except KeyboardInterrupt:
         interrupted = True
     found = conclude(session, left_out, interrupted)
+    more = any(order.turns(session.cases, session.attempts, session.repeat))
     seconds = before + time.monotonic() - began
     found = replace(found, command=tuple(command), started=started, seconds=seconds, shard=part)
+    found = replace(found, unfinished=more)
     return folder.keep(found, session.folder)
 
 

@@ -60,6 +60,7 @@ def test_what_is_no_answer_is_refused(text: str, error: str) -> None:
         (replace(WHOLE, head=replace(WHOLE.head, problem="does not build")), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, cells=()), Answer.COULD_NOT_TEST, 125),
         (replace(WHOLE, interrupted=True), Answer.INTERRUPTED, 130),
+        (replace(WHOLE, unfinished=True), Answer.COULD_NOT_TEST, 125),
     ],
 )
 def test_exit_code(gate: Gate, answer: Answer, code: int) -> None:

@@ -168,6 +168,9 @@ def test_what_the_budget_left_out_is_no_pass(gate: Session) -> None:
     # The other case was not run; what is not to be run here is no gap.
     assert {one.case for one in found.not_run if one.missing} == {gate.cases[1].id}
     assert (found.answer, found.exit_code) == (Answer.COULD_NOT_TEST, 125)
+    # The same command goes on, and then there is an end.
+    assert found.unfinished
+    assert not folder.ended(gate.folder)
     shutil.rmtree(gate.folder)
     gate.cases = gate.cases[:1]
     gate.attempts.clear()
@@ -175,6 +178,7 @@ def test_what_the_budget_left_out_is_no_pass(gate: Session) -> None:
         write(gate, route, Verdict.PASS)
     found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")], (1, 1))
     assert (found.answer, found.exit_code) == (Answer.NO_REGRESSION, 0)
+    assert folder.ended(gate.folder)
 
 
 def test_a_budget_that_ends_before_all_repeats_is_no_pass(gate: Session) -> None:
@@ -186,6 +190,7 @@ def test_a_budget_that_ends_before_all_repeats_is_no_pass(gate: Session) -> None
     found = session.gate(gate, ["harness", "gate"], [], (1, 1))
     assert {cell.state for cell in found.cells} == {State.COULD_NOT_TEST}
     assert found.exit_code == 125
+    assert found.unfinished
 
 
 def test_cells_of_what_is_there(gate: Session) -> None:
@@ -210,9 +215,10 @@ def test_what_both_sides_skip_was_not_run(gate: Session) -> None:
 
 def test_the_folder_of_an_interrupted_gate_is_taken_again(tmp_path: Path) -> None:
     whole = Gate(*SIDES, (), (), (), ())
-    done, stopped, killed, old = (tmp_path / f"{n}-gate-abc" for n in "1234")
-    for made in (done, stopped, killed, old):
+    done, cut, stopped, killed, old = (tmp_path / f"{n}-gate-abc" for n in "12345")
+    for made in (done, cut, stopped, killed, old):
         made.mkdir()
+    folder.keep(replace(whole, unfinished=True), cut)
     folder.keep(whole, done)
     folder.keep(replace(whole, interrupted=True), stopped)
     hours = time.time() - folder.RESUME_SECONDS - 60
@@ -221,7 +227,10 @@ def test_the_folder_of_an_interrupted_gate_is_taken_again(tmp_path: Path) -> Non
     folder.keep(whole, killed)
     assert choose(tmp_path, "abc") == stopped
     folder.keep(whole, stopped)
-    assert choose(tmp_path, "abc") not in (done, stopped, killed, old)
+    # The budget had ended.
+    assert choose(tmp_path, "abc") == cut
+    folder.keep(whole, cut)
+    assert choose(tmp_path, "abc") not in (done, cut, stopped, killed, old)
     assert choose(tmp_path, "other").name.endswith("-gate-other")
 
 
