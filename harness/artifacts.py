@@ -75,6 +75,11 @@ def obtain(plan: Plan, store: Store, tree: Path | None = None, cold: bool = Fals
     return replace(made, snapshots=None) if cold else made
 
 
+def needs(plan: Plan) -> tuple[object, ...]:
+    """What tells the artifacts of one plan from those of another."""
+    return (needs_selftests(plan), plan.kernel, *plan.next_kernels)
+
+
 def needs_selftests(plan: Plan) -> bool:
     """Whether a plan runs tests of the kernel's own, so that the guest image has to have them."""
     actions = [step.action for step in plan.steps]

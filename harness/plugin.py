@@ -39,6 +39,8 @@ SESSION = "live update session"
 JOURNAL = pytest.StashKey[Journal]()
 # What is undone when the session ends.
 AT_END = pytest.StashKey[contextlib.ExitStack]()
+# What cases run on, by what they need: looked up once, for there is much to be read and started.
+MADE = pytest.StashKey[dict[tuple[object, ...], artifacts.Artifacts]]()
 # What a shard notes about itself.
 RECORD = pytest.StashKey[Mapping[str, object]]()
 # Marks with a meaning: not for tags.
@@ -257,7 +259,7 @@ class CaseItem(pytest.Item):
             finding = Finding(Oracle.REQUIREMENT, Blame.NOBODY, 0, None, *words)
         else:
             try:
-                made = artifacts.obtain(self.plan, default_store(), tree, self.config.getoption("--cold"))
+                made = self._made(tree)
                 out = journal.folder / self.case.id
                 with place(default_store(), self.plan.machine.memory):
                     return run(self.plan, made, out, journal=journal, shared=self.shared)
@@ -266,6 +268,14 @@ class CaseItem(pytest.Item):
         outcome = not_run(subject(self.plan), finding)
         journal.ended(outcome)
         return outcome
+
+    def _made(self, tree: Path | None) -> artifacts.Artifacts:
+        """What the case runs on. Raises HarnessError."""
+        made, key = self.config.stash.setdefault(MADE, {}), artifacts.needs(self.plan)
+        if key not in made:
+            cold = self.config.getoption("--cold")
+            made[key] = artifacts.obtain(self.plan, default_store(), tree, cold)
+        return made[key]
 
     def runtest(self) -> None:
         """Pass on the verdict."""

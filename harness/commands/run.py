@@ -66,8 +66,8 @@ def command(options: argparse.Namespace) -> int:
     if options.out:
         check_writable(options.out)
     # Looked up once for all cases on the same kernels.
-    apart = {_needs(one): one for one in todo}
-    made = {needs: artifacts.obtain(one, store, options.tree, options.cold) for needs, one in apart.items()}
+    apart = {artifacts.needs(one): one for one in todo}
+    made = {key: artifacts.obtain(one, store, options.tree, options.cold) for key, one in apart.items()}
     journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
     journal.begin(sys.argv, map(subject, todo), part)
     at_once = options.jobs
@@ -76,7 +76,10 @@ def command(options: argparse.Namespace) -> int:
     order = workload.longest_first(todo) if at_once > 1 else todo
     points = prefix.shared(todo)
     shared = {case: Shared(journal.session, steps) for case, steps in points.items()}
-    jobs = [Job(one, made[_needs(one)], folder / one.case, journal, shared.get(one.case)) for one in order]
+    jobs = [
+        Job(one, made[artifacts.needs(one)], folder / one.case, journal, shared.get(one.case))
+        for one in order
+    ]
     console = Output(highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     pool: Pool[Job, Outcome] = Pool(_run_job, max(1, at_once))
@@ -105,11 +108,6 @@ def _shard(options: argparse.Namespace) -> tuple[list[Plan], Mapping[str, object
     key = shard.whole([(one.case, f"{options.tree or ''} {one.kernel}") for one in every])
     record = shard.record(ours, key, [(subject(one), n) for one, n in zip(every, numbers, strict=True)])
     return [one for one, n in zip(every, numbers, strict=True) if n == ours.number], record
-
-
-def _needs(one: Plan) -> tuple[object, ...]:
-    """What tells the artifacts of one plan from those of another."""
-    return (artifacts.needs_selftests(one), one.kernel, *one.next_kernels)
 
 
 def _run_job(job: Job) -> Outcome:

@@ -195,6 +195,19 @@ def test_a_scenario_with_its_own_kernel_is_skipped_for_another(project: Path) ->
     assert "would not be tested" in outcome.findings[0].seen
 
 
+def test_what_cases_run_on_is_looked_up_once(artifacts: Artifacts, project: Path) -> None:
+    with (project / "conftest.py").open("a") as file:
+        file.write("from harness import artifacts\nwas = artifacts.obtain\n")
+        file.write("artifacts.obtain = lambda *args: print('looked up') or was(*args)\n")
+    text = "summary: s\nrequires: {kernel: '99'}\nsteps:\n  - "
+    for name in "abc":
+        (project / "scenarios" / f"{name}.yaml").write_text(f"{text}ssh: 'true'\n")
+    (project / "scenarios" / "d.yaml").write_text(f"{text}selftest: luo_kexec_simple\n")
+    status, output, _ = pytest_in(project, "-s")
+    assert (status, output.count("looked up")) == (0, 2), output
+    assert "4 skipped" in output
+
+
 def test_what_an_interrupted_session_did_not_come_to_is_an_error(project: Path) -> None:
     for name in ("a", "b", "c"):
         text = "summary: s\nkernel: 7.2.12\nsteps: [{create_box: a}]\n"

@@ -29,9 +29,9 @@ from harness.artifacts import bare_plan
 from harness.commands import run as command
 for module in (command, plugin):
     module.run = lambda *args, **rest: print("ran", flush=True)
-plugin.artifacts.obtain = lambda *args: None
 case = SimpleNamespace(plan=bare_plan(None), out=None, made=None, journal=None, shared=None)
 case.case, case.config = SimpleNamespace(id="case"), SimpleNamespace(getoption=lambda name: None)
+case._made = lambda tree: None
 case.config.stash = {plugin.JOURNAL: SimpleNamespace(folder=Path("runs"))}
 {"run": command._run_job, "pytest": plugin.CaseItem._play}[sys.argv[1]](case)
 """
