@@ -64,6 +64,13 @@ struct actor {
 	int devices[BOXES_MAX];		/* of the boxes; some are of boxes that were deleted */
 };
 
+/* What each may return besides, in a storm that a reboot ends: nobody is to stop for that. */
+static bool leaving(const struct storm *storm, int op, int error)
+{
+	return storm->background && error == ESHUTDOWN &&
+	       (op == DELETE || op == SEAL || op == UNSEAL || op == PREPARE);
+}
+
 static u64 now_ms(void)
 {
 	struct timespec now;
@@ -79,7 +86,8 @@ static int judge(struct actor *actor, int op, int ret)
 	size_t i;
 
 	worker->result->calls[op][error]++;
-	if (!error || (error == ENOMEM && actor->storm->faults))
+	if (!error || (error == ENOMEM && actor->storm->faults) ||
+	    leaving(actor->storm, op, error))
 		return ret;
 	/* Only who has company can find a number empty that he has just filled. */
 	if (error == EBADF && !actor->shared)
