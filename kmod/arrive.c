@@ -13,12 +13,21 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
 #include "fdbox.h"
+
+/* How often a box that there is no memory for is tried, and how long apart. */
+#define ARRIVE_TRIES	10
+#define ARRIVE_WAIT_MS	100
+
+/* Fds that wait for their handler, of all boxes. */
+static DEFINE_MUTEX(pending_lock);
+static LIST_HEAD(pending_fds);
 
 static int add_pending(struct fdbox *box, const struct fdbox_ser_fd *ser)
 {
@@ -31,9 +40,7 @@ static int add_pending(struct fdbox *box, const struct fdbox_ser_fd *ser)
 	if (fdbox_fd_find(box, ser->name))
 		return -EEXIST;
 
-	fd = fdbox_fd_alloc(box, ser->name);
-	if (!fd)
-		return -ENOMEM;
+	fd = fdbox_fd_alloc(box, ser->name, GFP_KERNEL | __GFP_NOFAIL);
 	strscpy(fd->kind, ser->kind, sizeof(fd->kind));
 	fd->args.serialized_data = ser->data;
 	fdbox_fd_add(box, fd);
@@ -50,6 +57,16 @@ static int fill_box(struct fdbox *box, const struct fdbox_ser_fd *ser, u64 nr)
 	}
 	fdbox_number_fds(box);
 	return err;
+}
+
+static void wait_for_handlers(struct fdbox *box)
+{
+	struct fdbox_fd *fd;
+
+	mutex_lock(&pending_lock);
+	list_for_each_entry(fd, &box->fds, link)
+		list_add_tail(&fd->pending, &pending_fds);
+	mutex_unlock(&pending_lock);
 }
 
 static int make_box(const struct fdbox_ser_box *ser, size_t length)
@@ -77,6 +94,7 @@ static int make_box(const struct fdbox_ser_box *ser, size_t length)
 	err = fdbox_box_add(box);
 	if (err)
 		goto err_destroy;
+	wait_for_handlers(box);
 	return 0;
 
 err_destroy:
@@ -87,13 +105,18 @@ err_destroy:
 static int arrive_box(phys_addr_t phys)
 {
 	struct fdbox_ser_box *ser;
+	int tries = ARRIVE_TRIES, err;
 	size_t length;
-	int err;
 
 	ser = fdbox_blob_take(phys, FDBOX_BOX_MAGIC, FDBOX_VERSION, &length);
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
 	err = make_box(ser, length);
+	/* What the box holds is lost without it, and memory may be short for a moment only. */
+	while (err == -ENOMEM && --tries) {
+		msleep(ARRIVE_WAIT_MS);
+		err = make_box(ser, length);
+	}
 	vfree(ser);
 	return err;
 }
@@ -171,7 +194,7 @@ void fdbox_arrive(void)
 }
 
 /* The reference to @handler becomes the fd's, or is put. */
-static void retrieve_fd(struct fdbox *box, struct fdbox_fd *fd, struct fdbox_handler *handler)
+static void make_file(struct fdbox *box, struct fdbox_fd *fd, struct fdbox_handler *handler)
 {
 	struct fdbox_file_args *args = &fd->args;
 	struct file *file;
@@ -201,6 +224,15 @@ err_lost:
 	       (int)strlen(fd->name), fd->name, ERR_PTR(err));
 }
 
+static void retrieve_fd(struct fdbox *box, struct fdbox_fd *fd, struct fdbox_handler *handler)
+{
+	make_file(box, fd, handler);
+
+	mutex_lock(&pending_lock);
+	list_del(&fd->pending);
+	mutex_unlock(&pending_lock);
+}
+
 /* Retrieve in the order of putting, up to an fd whose handler is not there. */
 static void retrieve_fds(struct fdbox *box)
 {
@@ -222,7 +254,7 @@ static void retrieve_box(struct fdbox *box)
 {
 	int err;
 
-	if (!box->sealed || box->blob)
+	if (box->deleted || !box->sealed || box->blob)
 		return;
 	retrieve_fds(box);
 	if (fdbox_has_pending(box))
@@ -239,41 +271,33 @@ static void retrieve_box(struct fdbox *box)
  */
 void fdbox_arrive_more(void)
 {
-	unsigned long minor;
-	struct fdbox *box;
+	struct fdbox *box = NULL;
 
-	mutex_lock(&fdbox_boxes_lock);
-	xa_for_each(&fdbox_boxes, minor, box) {
+	while ((box = fdbox_box_next(box))) {
 		mutex_lock(&box->lock);
 		retrieve_box(box);
 		mutex_unlock(&box->lock);
 	}
-	mutex_unlock(&fdbox_boxes_lock);
 }
 
 /**
  * fdbox_kind_pending - have fds of a kind arrived that are not files yet?
  * @kind: the handler's name
  *
- * For a handler which must not give away meanwhile what an fd stands for.
+ * For a handler which must not give away meanwhile what an fd stands for. It
+ * waits for no box: what is done with one can take long.
  *
  * Return: whether there is one.
  */
 bool fdbox_kind_pending(const char *kind)
 {
 	bool pending = false;
-	unsigned long minor;
-	struct fdbox *box;
 	struct fdbox_fd *fd;
 
-	mutex_lock(&fdbox_boxes_lock);
-	xa_for_each(&fdbox_boxes, minor, box) {
-		mutex_lock(&box->lock);
-		list_for_each_entry(fd, &box->fds, link)
-			pending |= fdbox_fd_pending(fd) && !strcmp(fd->kind, kind);
-		mutex_unlock(&box->lock);
-	}
-	mutex_unlock(&fdbox_boxes_lock);
+	mutex_lock(&pending_lock);
+	list_for_each_entry(fd, &pending_fds, pending)
+		pending |= !strcmp(fd->kind, kind);
+	mutex_unlock(&pending_lock);
 	return pending;
 }
 EXPORT_SYMBOL_GPL(fdbox_kind_pending);

@@ -204,6 +204,7 @@ void fdbox_blob_end(struct fdbox_blob_writer *writer, u32 magic, u32 version)
 	head->magic = magic;
 	head->version = version;
 	head->length = writer->length;
+	head->reserved = 0;
 	head->checksum = checksum_head(head, writer->checksum);
 }
 EXPORT_SYMBOL_GPL(fdbox_blob_end);
@@ -277,7 +278,7 @@ static int check_head(const struct fdbox_blob_head *head, u32 magic, u32 version
 
 	if (head->magic != magic)
 		return -EBADMSG;
-	if (head->version != version)
+	if (head->version != version || head->reserved)
 		return -EPROTONOSUPPORT;
 	/* No blob is empty: vmalloc() cannot be asked for nothing. */
 	if (!head->length || head->length > room)
@@ -291,10 +292,8 @@ static void *read_pages(struct list_head *pages, const struct fdbox_blob_head *h
 	struct folio *folio;
 	void *data, *to;
 
-	data = vmalloc(head->length);
-	if (!data)
-		return ERR_PTR(-ENOMEM);
-
+	/* These pages are the only record of what travelled: without it all of that is lost. */
+	data = __vmalloc(head->length, GFP_KERNEL | __GFP_NOFAIL);
 	to = data;
 	list_for_each_entry(folio, pages, lru) {
 		part = min(left, PAGE_SIZE - skip);
@@ -322,7 +321,7 @@ static void *read_pages(struct list_head *pages, const struct fdbox_blob_head *h
  * once.
  *
  * Return: a copy of the data for vfree(), or ERR_PTR() of -EBADMSG for
- * something damaged, -EPROTONOSUPPORT for another layout, -ENOMEM.
+ * something damaged, -EPROTONOSUPPORT for another layout.
  */
 void *fdbox_blob_take(phys_addr_t phys, u32 magic, u32 version, size_t *length)
 {

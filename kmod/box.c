@@ -103,6 +103,31 @@ struct fdbox *fdbox_box_alloc(const char *name)
 }
 
 /**
+ * fdbox_box_next - go through the boxes, without a lock between two of them
+ * @box: the one before, referenced; NULL for the first
+ *
+ * A box that is deleted meanwhile can still be returned: see its mark. The
+ * reference to @box is put.
+ *
+ * Return: the box, referenced, or NULL when there are no more.
+ */
+struct fdbox *fdbox_box_next(struct fdbox *box)
+{
+	unsigned long minor = box ? MINOR(box->dev.devt) + 1 : 0;
+	struct fdbox *next;
+
+	mutex_lock(&fdbox_boxes_lock);
+	next = xa_find(&fdbox_boxes, &minor, ULONG_MAX, XA_PRESENT);
+	if (next)
+		get_device(&next->dev);
+	mutex_unlock(&fdbox_boxes_lock);
+
+	if (box)
+		put_device(&box->dev);
+	return next;
+}
+
+/**
  * fdbox_box_add - register a box and make its device
  * @box: from fdbox_box_alloc(); stays the caller's on failure
  *
@@ -153,38 +178,51 @@ void fdbox_box_destroy(struct fdbox *box)
 	put_device(&box->dev);
 }
 
-/**
- * fdbox_box_delete - delete a box, sealed or not, and what is in it
- * @name: its name
- *
- * Return: 0; -ENOENT without such a box; -ENOPKG while it has fds that only a
- * handler which is not there yet can free; -ESHUTDOWN during a reboot.
- */
-int fdbox_box_delete(const char *name)
+static struct fdbox *get_box(const char *name)
 {
 	struct fdbox *box;
-	int err = -ENOENT;
 
 	mutex_lock(&fdbox_boxes_lock);
 	box = find_box(name);
-	if (!box)
-		goto out_boxes;
+	if (box)
+		get_device(&box->dev);
+	mutex_unlock(&fdbox_boxes_lock);
+	return box;
+}
 
-	mutex_lock(&box->lock);
-	err = -ENOPKG;
+/* From now on nobody touches what is in the box. */
+static int mark_deleted(struct fdbox *box)
+{
+	if (box->deleted)
+		return -ENOENT;
 	if (fdbox_has_pending(box))
-		goto out_box;
-	err = -ESHUTDOWN;
+		return -ENOPKG;
 	if (fdbox_leaving())
-		goto out_box;
+		return -ESHUTDOWN;
+
 	if (box->blob)
 		fdbox_unserialise(box);
 	/* Now, not when it is emptied: a reboot finds only what is in the registry. */
 	fdbox_unprepare(box);
-	box->deleted = true;
+	WRITE_ONCE(box->deleted, true);
+	return 0;
+}
+
+static int delete_box(struct fdbox *box)
+{
+	int err;
+
+	/* Alone: a request that takes long holds up nobody but who wants this box. */
+	err = mutex_lock_killable(&box->lock);
+	if (err)
+		return err;
+	err = mark_deleted(box);
 	mutex_unlock(&box->lock);
+	if (err)
+		return err;
 
 	/* Open files still find the box, and the mark; they do not touch @fds. */
+	mutex_lock(&fdbox_boxes_lock);
 	device_del(&box->dev);
 	xa_erase(&fdbox_boxes, MINOR(box->dev.devt));
 	mutex_unlock(&fdbox_boxes_lock);
@@ -192,11 +230,24 @@ int fdbox_box_delete(const char *name)
 	fdbox_box_destroy(box);
 	module_put(THIS_MODULE);
 	return 0;
+}
 
-out_box:
-	mutex_unlock(&box->lock);
-out_boxes:
-	mutex_unlock(&fdbox_boxes_lock);
+/**
+ * fdbox_box_delete - delete a box, sealed or not, and what is in it
+ * @name: its name
+ *
+ * Return: 0; -ENOENT without such a box; -ENOPKG while it has fds that only a
+ * handler which is not there yet can free; -ESHUTDOWN during a reboot; -EINTR.
+ */
+int fdbox_box_delete(const char *name)
+{
+	struct fdbox *box = get_box(name);
+	int err;
+
+	if (!box)
+		return -ENOENT;
+	err = delete_box(box);
+	put_device(&box->dev);
 	return err;
 }
 

@@ -100,7 +100,7 @@ int fdbox_directory_add(struct fdbox *box)
 	for (i = 0; i < ARRAY_SIZE(copies) && !err; i++)
 		err = fdbox_blob_reserve(copies[i], directory_length() + sizeof(u64));
 	if (!err) {
-		box->blob = blob;
+		WRITE_ONCE(box->blob, blob);
 		list_add_tail(&box->carried, &carried_boxes);
 		write_directory();
 	} else {
@@ -126,7 +126,7 @@ void fdbox_directory_del(struct fdbox *box)
 	mutex_unlock(&directory_lock);
 
 	fdbox_blob_free(box->blob);
-	box->blob = NULL;
+	WRITE_ONCE(box->blob, NULL);
 }
 
 /**

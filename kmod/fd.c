@@ -54,6 +54,7 @@ struct fdbox_fd *fdbox_fd_find(struct fdbox *box, const char *name)
 void fdbox_fd_add(struct fdbox *box, struct fdbox_fd *fd)
 {
 	list_add_tail(&fd->link, &box->fds);
+	WRITE_ONCE(box->nr_fds, box->nr_fds + 1);
 	hash_add(box->names, &fd->by_name, hash_name(fd->name));
 }
 
@@ -63,7 +64,10 @@ void fdbox_fd_add(struct fdbox *box, struct fdbox_fd *fd)
  */
 void fdbox_fd_del(struct fdbox_fd *fd)
 {
+	struct fdbox *box = fd->args.context;
+
 	list_del(&fd->link);
+	WRITE_ONCE(box->nr_fds, box->nr_fds - 1);
 	hash_del(&fd->by_name);
 }
 
@@ -71,12 +75,13 @@ void fdbox_fd_del(struct fdbox_fd *fd)
  * fdbox_fd_alloc - an fd without a file, not in its box yet
  * @box: the box that it will be in
  * @name: its name, checked
+ * @gfp: how to allocate it
  *
  * Return: the fd, for kfree(), or NULL.
  */
-struct fdbox_fd *fdbox_fd_alloc(struct fdbox *box, const char *name)
+struct fdbox_fd *fdbox_fd_alloc(struct fdbox *box, const char *name, gfp_t gfp)
 {
-	struct fdbox_fd *fd = kzalloc_obj(*fd);
+	struct fdbox_fd *fd = kzalloc_obj(*fd, gfp);
 
 	if (!fd)
 		return NULL;
@@ -164,7 +169,7 @@ int fdbox_put_fd(struct fdbox *box, unsigned int number, const char *name)
 	if (!file)
 		return -EBADF;
 
-	fd = fdbox_fd_alloc(box, name);
+	fd = fdbox_fd_alloc(box, name, GFP_KERNEL);
 	err = fd ? put_file(box, number, fd, file) : -ENOMEM;
 	if (err) {
 		kfree(fd);

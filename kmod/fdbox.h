@@ -2,8 +2,9 @@
 /*
  * Shared by the files of fdbox.ko.
  *
- * Locks, outermost first: fdbox_boxes_lock, a box's lock, then those private to
- * one file (handlers, directory).
+ * Locks: a box's lock or fdbox_boxes_lock, never both, since what is done with one
+ * box can take as long as its handlers like; within them those private to one file
+ * (handlers, directory, pending fds).
  */
 #ifndef _FDBOX_H
 #define _FDBOX_H
@@ -18,6 +19,7 @@
  * struct fdbox_fd - an fd in a box
  * @link: in the box's list, in the order of putting
  * @by_name: in the box's table
+ * @pending: in the list of those that wait for their handler
  * @args: the file and its handler. No file: pending, or lost
  * @number: its place in the box, from fdbox_number_fds()
  * @prepared: its handler's prepare() was done, and not undone or taken over
@@ -28,6 +30,7 @@
 struct fdbox_fd {
 	struct list_head link;
 	struct hlist_node by_name;
+	struct list_head pending;
 	struct fdbox_file_args args;
 	u64 number;
 	bool prepared;
@@ -39,9 +42,11 @@ struct fdbox_fd {
 /**
  * struct fdbox - a box
  * @dev: its device. Has the only reference count, and the name
- * @lock: protects what follows, and everything in @fds
+ * @lock: protects what follows, and everything in @fds. LIST reads without it: a
+ *	request can hold it for long
  * @fds: list of struct fdbox_fd
  * @names: the same, by name
+ * @nr_fds: how many
  * @sealed: nothing may be put in or taken out
  * @deleted: only open files are left of it
  * @blob: its serialised form; NULL while a kexec would not carry the box
@@ -52,6 +57,7 @@ struct fdbox {
 	struct mutex lock;	/* what follows, and all of @fds */
 	struct list_head fds;
 	DECLARE_HASHTABLE(names, 8);
+	size_t nr_fds;
 	bool sealed;
 	bool deleted;
 	struct fdbox_blob_head *blob;
@@ -64,6 +70,7 @@ extern struct xarray fdbox_boxes;	/* by minor number */
 
 int fdbox_check_box_name(const char *name);
 struct fdbox *fdbox_box_alloc(const char *name);
+struct fdbox *fdbox_box_next(struct fdbox *box);
 int fdbox_box_add(struct fdbox *box);
 void fdbox_box_destroy(struct fdbox *box);
 int fdbox_box_delete(const char *name);
@@ -87,7 +94,7 @@ u64 fdbox_number_fds(struct fdbox *box);
 /* fd.c */
 int fdbox_check_fd_name(const char *name);
 struct fdbox_fd *fdbox_fd_find(struct fdbox *box, const char *name);
-struct fdbox_fd *fdbox_fd_alloc(struct fdbox *box, const char *name);
+struct fdbox_fd *fdbox_fd_alloc(struct fdbox *box, const char *name, gfp_t gfp);
 void fdbox_fd_add(struct fdbox *box, struct fdbox_fd *fd);
 void fdbox_fd_del(struct fdbox_fd *fd);
 int fdbox_put_fd(struct fdbox *box, unsigned int number, const char *name);

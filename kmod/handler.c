@@ -3,11 +3,15 @@
  * The kinds of fds that can be put into a box.
  */
 #include <linux/fs.h>
+#include <linux/rculist.h>
+#include <linux/srcu.h>
 
 #include "fdbox.h"
 
+/* Who only looks takes no lock: a handler can take long to say whether a file is of its kind. */
 static DEFINE_MUTEX(handlers_lock);
 static LIST_HEAD(handlers);
+DEFINE_STATIC_SRCU(handlers_srcu);
 
 /**
  * fdbox_handler_get - find the handler of a file by what the file is
@@ -18,20 +22,22 @@ static LIST_HEAD(handlers);
 struct fdbox_handler *fdbox_handler_get(struct file *file)
 {
 	struct fdbox_handler *handler, *found = NULL;
+	int index;
 
 	/* Without the right to do anything with the file there is nothing to keep. */
 	if (file->f_mode & FMODE_PATH)
 		return NULL;
 
-	mutex_lock(&handlers_lock);
-	list_for_each_entry(handler, &handlers, link) {
+	index = srcu_read_lock(&handlers_srcu);
+	list_for_each_entry_srcu(handler, &handlers, link,
+				 srcu_read_lock_held(&handlers_srcu)) {
 		if (handler->ops->can_preserve(handler, file) &&
 		    try_module_get(handler->ops->owner)) {
 			found = handler;
 			break;
 		}
 	}
-	mutex_unlock(&handlers_lock);
+	srcu_read_unlock(&handlers_srcu, index);
 	return found;
 }
 
@@ -88,7 +94,7 @@ int fdbox_register_handler(struct fdbox_handler *handler)
 			return -EEXIST;
 		}
 	}
-	list_add_tail(&handler->link, &handlers);
+	list_add_tail_rcu(&handler->link, &handlers);
 	mutex_unlock(&handlers_lock);
 
 	fdbox_arrive_more();
@@ -104,8 +110,9 @@ EXPORT_SYMBOL_GPL(fdbox_register_handler);
 void fdbox_unregister_handler(struct fdbox_handler *handler)
 {
 	mutex_lock(&handlers_lock);
-	list_del(&handler->link);
+	list_del_rcu(&handler->link);
 	mutex_unlock(&handlers_lock);
+	synchronize_srcu(&handlers_srcu);
 }
 EXPORT_SYMBOL_GPL(fdbox_unregister_handler);
 

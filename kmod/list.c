@@ -56,18 +56,17 @@ static int entries_write(const struct entries *entries, const struct fdbox_list 
 	return put_user(entries->nr, &arg->count);
 }
 
+/* Without the box's lock: what is done with one box must not hold up who asks for all. */
 static void describe_box(struct fdbox_entry *entry, struct fdbox *box)
 {
 	strscpy(entry->name, dev_name(&box->dev), sizeof(entry->name));
 	strscpy(entry->kind, "box", sizeof(entry->kind));
 
-	mutex_lock(&box->lock);
-	if (box->sealed)
+	if (READ_ONCE(box->sealed))
 		entry->state |= FDBOX_BOX_SEALED;
-	if (box->blob)
+	if (READ_ONCE(box->blob))
 		entry->state |= FDBOX_BOX_CARRIED;
-	entry->nr_fds = list_count_nodes(&box->fds);
-	mutex_unlock(&box->lock);
+	entry->nr_fds = READ_ONCE(box->nr_fds);
 }
 
 static void describe_fd(struct fdbox_entry *entry, const struct fdbox_fd *fd)
@@ -109,6 +108,8 @@ static int gather_boxes(struct entries *entries, const struct fdbox_list *list)
 	if (err)
 		goto out;
 	xa_for_each(&fdbox_boxes, minor, box) {
+		if (READ_ONCE(box->deleted))
+			continue;
 		entry = entries_next(entries);
 		if (entry)
 			describe_box(entry, box);

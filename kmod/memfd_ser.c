@@ -142,7 +142,7 @@ static bool ser_valid(const struct memfd_ser *ser)
 	       ser->size <= MAX_LFS_FILESIZE && ser->pos <= MAX_LFS_FILESIZE &&
 	       (ser->flags & O_ACCMODE) != O_ACCMODE &&
 	       !(ser->flags & ~(O_ACCMODE | MEMFD_FLAGS)) &&
-	       !(ser->seals & ~MEMFD_SEALS) && !(ser->mode & ~S_IALLUGO) &&
+	       !ser->reserved && !(ser->seals & ~MEMFD_SEALS) && !(ser->mode & ~S_IALLUGO) &&
 	       uid_valid(make_kuid(&init_user_ns, ser->uid)) &&
 	       gid_valid(make_kgid(&init_user_ns, ser->gid));
 }

@@ -112,17 +112,15 @@ int fdbox_prepare(struct fdbox *box)
  */
 static int prepare_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
-	unsigned long minor;
-	struct fdbox *box;
+	struct fdbox *box = NULL;
 
 	WRITE_ONCE(leaving, true);
-	mutex_lock(&fdbox_boxes_lock);
-	xa_for_each(&fdbox_boxes, minor, box) {
+	while ((box = fdbox_box_next(box))) {
 		mutex_lock(&box->lock);
-		fdbox_unprepare(box);
+		if (!box->deleted)
+			fdbox_unprepare(box);
 		mutex_unlock(&box->lock);
 	}
-	mutex_unlock(&fdbox_boxes_lock);
 	return NOTIFY_DONE;
 }
 

@@ -181,7 +181,7 @@ int fdbox_seal(struct fdbox *box)
 	err = fdbox_serialise(box);
 	if (err)
 		return err;
-	box->sealed = true;
+	WRITE_ONCE(box->sealed, true);
 	return 0;
 }
 
@@ -235,6 +235,6 @@ int fdbox_unseal(struct fdbox *box)
 		fdbox_unserialise(box);
 	list_for_each_entry(fd, &box->fds, link)
 		finish_fd(fd);
-	box->sealed = false;
+	WRITE_ONCE(box->sealed, false);
 	return 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls in which the n-th allocation of the kernel's fails.
+ * Calls in which allocations of the kernel's fail: the n-th, or every n-th within a function.
  *
- * Needs FAULT_INJECTION with FAILSLAB, FAIL_PAGE_ALLOC and their debugfs files.
+ * Needs FAULT_INJECTION with FAILSLAB, FAIL_PAGE_ALLOC and their debugfs files; what is about
+ * functions FAULT_INJECTION_STACKTRACE_FILTER, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,9 @@
 #include "faulty.h"
 
 #define FAULTS "/sys/kernel/debug/"
+#define MAKE_IT_FAIL "/proc/thread-self/make-it-fail"
+/* More than anybody waits for. */
+#define TIMES 1000000
 #define FAIL_NTH "/proc/thread-self/fail-nth"
 
 static int write_file(struct request *rq, const char *path, const char *text)
@@ -103,4 +107,71 @@ int faulty_ioctl(struct request *rq, int fd, unsigned int command, void *arg, co
 		return failing_ioctl(rq, fd, command, arg, n, what);
 	ret = ioctl(fd, command, arg);
 	return ret < 0 ? fail(rq, what) : ret;
+}
+
+/* From where to where the code of a function is: up to the next symbol. */
+static int find_function(struct request *rq, const char *function, u64 *from, u64 *to)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "r");
+	char line[512], name[256];
+	u64 address;
+	int pass;
+
+	if (!symbols)
+		return refuse(rq, "/proc/kallsyms: %s", strerror(errno));
+	*from = 0;
+	*to = ~0ULL;
+	/* They are not sorted. */
+	for (pass = 0; pass < 2; pass++) {
+		rewind(symbols);
+		while (fgets(line, sizeof(line), symbols)) {
+			if (sscanf(line, "%llx %*c %255s", &address, name) != 2)
+				continue;
+			if (pass && address > *from && address < *to)
+				*to = address;
+			else if (!pass && !strcmp(name, function))
+				*from = address;
+		}
+	}
+	fclose(symbols);
+	return *from ? 0 : refuse(rq, "the kernel has no function '%.64s'", function);
+}
+
+static int write_number(struct request *rq, const char *path, u64 number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", number);
+	return write_file(rq, path, text);
+}
+
+int fail_within(struct request *rq, const char *function, u64 every)
+{
+	u64 from, to;
+
+	return find_function(rq, function, &from, &to) ?: allow_faults(rq) ?:
+	       write_number(rq, FAULTS "failslab/require-start", from) ?:
+	       write_number(rq, FAULTS "failslab/require-end", to) ?:
+	       write_file(rq, FAULTS "failslab/task-filter", "Y") ?:
+	       write_number(rq, FAULTS "failslab/interval", every) ?:
+	       write_number(rq, FAULTS "failslab/times", TIMES) ?:
+	       write_file(rq, MAKE_IT_FAIL, "1") ?:
+	       write_number(rq, FAULTS "failslab/probability", 100);
+}
+
+int end_of_failing(struct request *rq, u64 *failed)
+{
+	int error = errno, fd;
+	char text[24] = "";
+
+	if (write_file(rq, FAULTS "failslab/probability", "0") || write_file(rq, MAKE_IT_FAIL, "0"))
+		return -1;
+	fd = open(FAULTS "failslab/times", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		refuse(rq, FAULTS "failslab/times: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	*failed = TIMES - strtoull(text, NULL, 10);
+	errno = error;
+	return rq->error ? -1 : 0;
 }

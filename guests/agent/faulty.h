@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Calls in which the n-th allocation of the kernel's fails. */
+/* Calls in which allocations of the kernel's fail. */
 #ifndef AGENT_FAULTY_H
 #define AGENT_FAULTY_H
 
@@ -24,5 +24,11 @@ int has_failed(struct request *rq, int fail_nth, bool *injected);
  * failing the request.
  */
 int faulty_ioctl(struct request *rq, int fd, unsigned int command, void *arg, const char *what);
+
+/* Every n-th allocation of this thread within a function of the kernel fails from now on. */
+int fail_within(struct request *rq, const char *function, u64 every);
+
+/* No more of it; how many have failed. Leaves errno as it is. */
+int end_of_failing(struct request *rq, u64 *failed);
 
 #endif

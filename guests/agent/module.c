@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Modules of the running kernel: the system calls, because the programs hide the errno. */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "faulty.h"
 #include "ops.h"
 
 static int arg_module(struct request *rq, const char **name)
@@ -15,6 +17,37 @@ static int arg_module(struct request *rq, const char **name)
 	if (arg_string(rq, "name", name))
 		return -1;
 	return !**name || strchr(*name, '/') ? refuse(rq, "'%.64s' is no module", *name) : 0;
+}
+
+/* Most attempts end before there is a module: what it does then is what was asked for. */
+static int load_failing(struct request *rq, int fd, const char *parameters, u64 every)
+{
+	const char *within = "";
+	int ret, tries = 1000;
+	u64 failed = 0;
+
+	if (arg_string(rq, "within", &within) || fail_within(rq, within, every))
+		return -1;
+	do {
+		ret = syscall(SYS_finit_module, fd, parameters, 0);
+	} while (ret && errno == ENOMEM && --tries);
+	if (end_of_failing(rq, &failed))
+		return -1;
+	if (ret)
+		return fail(rq, "finit_module");
+	buf_member_u64(rq->out, "failed", failed);
+	return 0;
+}
+
+static int load(struct request *rq, int fd, const char *parameters)
+{
+	u64 every = 0;
+
+	if (arg_u64(rq, "fail_every", &every))
+		return -1;
+	if (every)
+		return load_failing(rq, fd, parameters, every);
+	return syscall(SYS_finit_module, fd, parameters, 0) ? fail(rq, "finit_module") : 0;
 }
 
 int op_module_load(struct request *rq)
@@ -31,11 +64,9 @@ int op_module_load(struct request *rq)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return refuse(rq, "no module '%.64s' in the image", name);
-	ret = syscall(SYS_finit_module, fd, parameters, 0);
-	if (ret)
-		fail(rq, "finit_module");
+	ret = load(rq, fd, parameters);
 	close(fd);
-	return ret ? -1 : 0;
+	return ret;
 }
 
 int op_module_unload(struct request *rq)

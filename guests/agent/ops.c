@@ -47,7 +47,7 @@ const struct op ops[] = {
 	{ "pass", op_pass, "fd to as" },
 	{ "receive", op_receive, "as" },
 
-	{ "module_load", op_module_load, "name parameters?" },
+	{ "module_load", op_module_load, "name parameters? fail_every? within?" },
 	{ "module_unload", op_module_unload, "name" },
 
 	{ "peek", op_peek, "phys length" },

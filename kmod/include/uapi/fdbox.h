@@ -104,9 +104,8 @@ struct fdbox_entry {
  * @entry_size: in, size of one element of it
  * @count: in, how many elements there is room for; out, how many there are
  *
- * Boxes come in the order of their creation, fds in the order in which they
- * were put. With too little room the first ones are stored; call again with
- * more.
+ * Boxes come in no particular order, fds in the order in which they were put.
+ * With too little room the first ones are stored; call again with more.
  */
 struct fdbox_list {
 	__u64 flags;
