@@ -24,7 +24,7 @@
 #include "workers.h"
 
 #define CONTROL "/dev/fdbox/fdbox"
-#define BOXES_MAX 16U
+#define BOXES_MAX 48U
 #define LIST_MAX 64
 /* The memfds to be put are at these numbers; what GET returns is below. */
 #define FIRST_FD 64
