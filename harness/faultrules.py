@@ -11,12 +11,12 @@ from harness.boxactions import OnBox, Prepare, Seal
 from harness.boxrules import Problem, meant
 from harness.diagnostic import nearest
 from harness.fdactions import Guest, Use
-from harness.kernelactions import Jump, Kexec, Load, LoadKernel, NextKernel
+from harness.kernelactions import Jump, Kexec, Load, LoadKernel, NextKernel, Unload
 from harness.kinds import Carrier
 from harness.world import World
 
 # What begins with one call that can be cut short.
-CUT_SHORT = OnBox | Use | NextKernel | Jump
+CUT_SHORT = OnBox | Use | Load | Unload | NextKernel | Jump
 # The module whose handler can be told to fail.
 MOCK = "vfio_mock"
 # What is said of a fault, or of a kernel, that cannot be there.

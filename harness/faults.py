@@ -91,8 +91,8 @@ class Nmi(Broken):
 class Panic(Broken):
     """The kernel panics, and the machine starts again from nothing.
 
-    Its log may say so then. Beside a single call, which it cuts short: on a box or an fd, or `load_kernel`;
-    not beside `kexec` and `jump`.
+    Its log may say so then. Beside a single call, which it cuts short: on a box or an fd, or one that loads
+    or unloads a module or loads a kernel; not beside `kexec` and `jump`.
     """
 
 
@@ -100,8 +100,8 @@ class Panic(Broken):
 class PowerCut(Broken):
     """A power cut: the machine is reset, and starts again from nothing.
 
-    Beside a single call, which it cuts short: on a box or an fd, or `load_kernel`; beside `kexec` and `jump`
-    between the two kernels.
+    Beside a single call, which it cuts short: on a box or an fd, or one that loads or unloads a module or
+    loads a kernel; beside `kexec` and `jump` between the two kernels.
     """
 
 

@@ -162,6 +162,16 @@ def test_each_process_has_its_own_fds() -> None:
     assert len(faults("fdbox", *steps, "verify: b", "end: two", "verify: b\n    as: two")) == 2
 
 
+@pytest.mark.parametrize("word", ["panic", "reset"])
+@pytest.mark.parametrize("step", ["load: fdbox_memfd", "unload: fdbox_memfd", "load_kernel:", "unseal: vm0"])
+def test_a_single_call_can_be_cut_short_and_all_boxes_are_gone_then(step: str, word: str) -> None:
+    steps = [*START, "seal: vm0", "kexec: {modules: -fdbox_memfd}", f"{step}\n    fault: {word}"]
+    assert faults("fdbox", *steps, "list: {boxes: {}}") == []
+    assert [fault.partition(": ")[2][:46] for fault in faults("fdbox", *steps, "seal: vm0")] == [
+        "box 'vm0' ended with the machine in line 9"
+    ]
+
+
 @pytest.mark.parametrize("step", ["guest: {vm: vm, memory: mem, count: 1}", "verify: mem", "ssh: x"])
 def test_what_is_more_than_a_call_cannot_be_cut_short(step: str) -> None:
     opened = ["open: {fd: vm, kind: vm}", "open: {fd: mem, kind: guest_memfd, vm: vm, size: 1M}"]
