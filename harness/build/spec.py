@@ -45,6 +45,7 @@ class _Entry:
     config: tuple[str, ...]
     parameters: tuple[str, ...]
     more_parameters: tuple[str, ...] = ()
+    more_patches: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     least: Least = field(default_factory=Least)
@@ -117,7 +118,7 @@ def _spec(folder: Path, name: str, entry: _Entry) -> KernelSpec:
         if fragment not in entry.config:
             raise HarnessError(f"{folder / 'kernels.yaml'}: {name}: optional: {fragment} is not in config")
     fragments = tuple(folder / "config" / f"{fragment}.config" for fragment in entry.config)
-    patches = read_series(folder / entry.patches)
+    patches = (*read_series(folder / entry.patches), *(folder / patch for patch in entry.more_patches))
     for path in (*fragments, *patches):
         if not path.is_file():
             raise HarnessError(f"{folder / 'kernels.yaml'}: {name} needs {path}, which does not exist")

@@ -86,6 +86,24 @@ def test_more_parameters_replace_those_of_the_same_key(folder: Path) -> None:
     assert load_specs(folder)[1]["a"].parameters == ("quiet", "a=2")
 
 
+def test_more_patches_come_after_the_series(folder: Path) -> None:
+    (folder / "patches").mkdir()
+    (folder / "patches/series").write_text("1.patch\n")
+    for name in ("1.patch", "2.patch"):
+        (folder / "patches" / name).touch()
+    more = GOOD.replace("config: [base]", "config: [base]\n    more_patches: [patches/2.patch]")
+    (folder / "kernels.yaml").write_text(more)
+    assert [path.name for path in load_specs(folder)[1]["a"].patches] == ["1.patch", "2.patch"]
+
+
+def test_a_patch_that_is_missing_is_named(folder: Path) -> None:
+    (folder / "kernels.yaml").write_text(
+        GOOD.replace("config: [base]", "config: [base]\n    more_patches: [x.patch]")
+    )
+    with pytest.raises(HarnessError, match=r"a needs .*x.patch"):
+        load_specs(folder)
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=r"kernels.yaml: No such file"):
         load_specs(tmp_path)
