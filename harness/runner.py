@@ -31,7 +31,7 @@ from harness.timeline import marks, updates
 from harness.vm.agent import AgentErrnoError
 from harness.vm.loss import HOST_LOSSES, Limits, MachineLostError
 from harness.vm.machine import Machine
-from harness.vm.start import Login, started
+from harness.vm.start import Login, Start, started
 from harness.wording import step_title
 
 # The outcome, in the folder of a run.
@@ -193,7 +193,7 @@ def _run(
     made = hardware(plan, artifacts)
     prefixes = Prefixes(snapshots, made, plan, shared) if snapshots and shared else None
     places = prefixes.places() if prefixes else ()
-    with started(made, out, evidence.events, limits, login, snapshots, places) as machine:
+    with started(Start(made, out, evidence.events, limits, login, snapshots, places)) as machine:
         try:
             _play(plan, artifacts, machine, out, evidence, at_end, prefixes)
         except MachineLostError as error:

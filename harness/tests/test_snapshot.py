@@ -26,7 +26,7 @@ from harness.vm.loss import Limits
 from harness.vm.machine import Machine
 from harness.vm.qemu import Hardware
 from harness.vm.snapshot import CONSOLE, KIND, PARTS, STATE, Snapshot, SnapshotError, Snapshots, inputs, part
-from harness.vm.start import Login, started
+from harness.vm.start import Login, Start, started
 
 WARNING = "[    0.500000] WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2\n"
 
@@ -329,7 +329,7 @@ def test_a_snapshot_that_cannot_be_used_is_a_cold_boot(
     out.mkdir()
     with (
         Events(out / "events.jsonl") as events,
-        started(machine_of(made), out, events, Limits(), login, made.snapshots) as machine,
+        started(Start(machine_of(made), out, events, Limits(), login, made.snapshots)) as machine,
     ):
         assert machine.hello is None
         assert [entry["event"] for entry in events.entries] == ["snapshot not used"]
@@ -366,8 +366,8 @@ def snapshots_of(plan: Plan, made: Artifacts, out: Path, monkeypatch: pytest.Mon
     """Where a run looks for a snapshot."""
     seen: list[Snapshots | None] = []
 
-    def refuse(*arguments: object) -> object:
-        seen.append(arguments[5])  # type: ignore[arg-type]
+    def refuse(start: Start) -> object:
+        seen.append(start.snapshots)
         raise HarnessError("seen")
 
     monkeypatch.setattr(runner, "started", refuse)
@@ -392,7 +392,7 @@ def test_a_cold_boot_leaves_nothing(artifacts: Artifacts, tmp_path: Path) -> Non
     login = Login(artifacts.guest.ssh_key, artifacts.guest.host_key)
     with (
         Events(tmp_path / "events.jsonl") as events,
-        started(machine_of(artifacts), tmp_path, events, Limits(), login, None) as machine,
+        started(Start(machine_of(artifacts), tmp_path, events, Limits(), login, None)) as machine,
     ):
         assert machine.hello is None
         assert machine.at_ready() == ""

@@ -34,77 +34,76 @@ class Login:
     host_key: str
 
 
-@contextlib.contextmanager
-def started(
-    hardware: Hardware,
-    out: Path,
-    events: Events,
-    limits: Limits,
-    login: Login,
-    snapshots: Snapshots | None,
-    prefixes: Sequence[Snapshots] = (),
-) -> Iterator[Machine]:
-    """A machine that boot() makes ready, or that is ready already: it has a hello then.
+@dataclass(frozen=True)
+class Start:
+    """A machine that is wanted: what it is, where its run is kept, and from where it may go on."""
 
-    snapshots: where there may be one, and where one is left; None: a cold boot, and nothing is left.
-    prefixes: where there may be one on which the first steps were done, the longest first. Where one may be
-    left, the machine's memory is files.
-    """
+    hardware: Hardware
+    out: Path
+    events: Events
+    limits: Limits
+    login: Login
+    # Where there may be one that is ready, and where one is left; None: a cold boot, and nothing is left.
+    snapshots: Snapshots | None
+    # Where there may be one on which the first steps were done, the longest first. Where one may be left, the
+    # machine's memory is files.
+    prefixes: Sequence[Snapshots] = ()
+
+    def power_on(
+        self, memory: Sequence[str] = (), pass_fds: Sequence[int] = (), options: Sequence[str] = ()
+    ) -> contextlib.AbstractContextManager[Machine]:
+        """The machine, stopped before its first instruction: see power_on()."""
+        what = (self.hardware, self.out, self.events, self.limits, self.login.key)
+        return power_on(*what, memory, pass_fds, options)
+
+
+@contextlib.contextmanager
+def started(start: Start) -> Iterator[Machine]:
+    """A machine that boot() makes ready, or that is ready already: it has a hello then."""
     with contextlib.ExitStack() as stack:
         machine = None
-        for place in (*prefixes, snapshots):
+        for place in (*start.prefixes, start.snapshots):
             if place is not None and machine is None:
-                machine = _restored(stack, hardware, out, events, limits, login, place, bool(prefixes))
-        if machine is None and snapshots is not None:
-            machine = _saving(stack, hardware, out, events, limits, login, snapshots)
+                machine = _restored(stack, start, place)
+        if machine is None and start.snapshots is not None:
+            machine = _saving(stack, start, start.snapshots)
         if machine is None:
-            machine = stack.enter_context(power_on(hardware, out, events, limits, login.key))
+            machine = stack.enter_context(start.power_on())
         yield machine
 
 
-def _restored(
-    stack: contextlib.ExitStack,
-    hardware: Hardware,
-    out: Path,
-    events: Events,
-    limits: Limits,
-    login: Login,
-    snapshots: Snapshots,
-    to_be_saved: bool,
-) -> Machine | None:
+def _restored(stack: contextlib.ExitStack, start: Start, place: Snapshots) -> Machine | None:
     """A machine that goes on from a snapshot; None if there is none that can be used."""
     found: Snapshot | None = None
     try:
-        found = snapshots.find(hardware)
+        found = place.find(start.hardware)
         if found is None:
             return None
         known = found.known()
-        shutil.copyfile(found.console, out / LEFT[0])
+        shutil.copyfile(found.console, start.out / LEFT[0])
         with contextlib.ExitStack() as trial:
-            options = ("-incoming", "defer")
-            ram = _memory(trial, hardware) if to_be_saved else ()
+            ram = _memory(trial, start.hardware) if start.prefixes else ()
             found.into_memory(ram)
             memory = snapshot.shared(ram) if ram else found.back_ends()
-            machine = trial.enter_context(
-                power_on(hardware, out, events, limits, login.key, memory, ram, options)
-            )
+            machine = trial.enter_context(start.power_on(memory, ram, ("-incoming", "defer")))
             machine.ram, machine.known = ram, known
             found.load(machine.monitor)
-            news = renewal.command(snapshots.renew)
-            go_on = functools.partial(machine.resume, login.key, login.host_key, news)
-            if snapshots.done:
+            news = renewal.command(place.renew)
+            go_on = functools.partial(machine.resume, start.login.key, start.login.host_key, news)
+            if place.done:
                 # What happens to it from here on is the doing of a kernel that was updated to.
                 machine.going_on = go_on
             else:
                 machine.hello = go_on()
             stack.push(trial.pop_all())
     except (HarnessError, MachineLostError, OSError) as error:
-        words = said(out / "qemu.err") if (out / "qemu.err").exists() else ""
-        _tell(events, "snapshot not used", f"{error}" + (f" ({words})" if words else ""))
+        stderr = start.out / LEFT[2]
+        words = said(stderr) if stderr.exists() else ""
+        _tell(start.events, "snapshot not used", f"{error}" + (f" ({words})" if words else ""))
         if found is not None:
-            snapshots.discard(found)
+            place.discard(found)
         for name in LEFT:
-            (out / name).unlink(missing_ok=True)
+            (start.out / name).unlink(missing_ok=True)
         return None
     return machine
 
@@ -117,22 +116,12 @@ def _memory(stack: contextlib.ExitStack, hardware: Hardware) -> list[int]:
     return memory
 
 
-def _saving(
-    stack: contextlib.ExitStack,
-    hardware: Hardware,
-    out: Path,
-    events: Events,
-    limits: Limits,
-    login: Login,
-    snapshots: Snapshots,
-) -> Machine:
+def _saving(stack: contextlib.ExitStack, start: Start, snapshots: Snapshots) -> Machine:
     """A machine, switched on, that is saved as soon as it is ready."""
-    memory = _memory(stack, hardware)
-    machine = stack.enter_context(
-        power_on(hardware, out, events, limits, login.key, snapshot.shared(memory), memory)
-    )
+    memory = _memory(stack, start.hardware)
+    machine = stack.enter_context(start.power_on(snapshot.shared(memory), memory))
     machine.ram = memory
-    machine.at_ready = functools.partial(save, machine, hardware, events, snapshots)
+    machine.at_ready = functools.partial(save, machine, start.hardware, start.events, snapshots)
     return machine
 
 
