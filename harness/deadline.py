@@ -26,17 +26,23 @@ class Deadline:
         """Whether no time is left."""
         return self.remaining <= 0
 
-    def wait(self, done: Callable[[], bool], watch: Callable[[], None]) -> bool:
-        """Poll done() until it is true (True) or time is up (False).
+    def wait(
+        self,
+        done: Callable[[], bool],
+        watch: Callable[[], None],
+        pause: Callable[[float], object] = time.sleep,
+    ) -> bool:
+        """Look at done() until it is true (True) or time is up (False).
 
-        watch() is called before each look: it raises when what is waited for cannot come any more.
+        watch() is called before each look: it raises when what is waited for cannot come any more. pause():
+        waits at most so many seconds, and no longer than until there may be something to be seen.
         """
-        pause = FIRST_POLL_SECONDS
+        seconds = FIRST_POLL_SECONDS
         while True:
             watch()
             if done():
                 return True
             if self.expired:
                 return False
-            time.sleep(min(pause, self.remaining))
-            pause = min(pause * 2, LAST_POLL_SECONDS)
+            pause(min(seconds, self.remaining))
+            seconds = min(seconds * 2, LAST_POLL_SECONDS)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The agent in the guest, spoken to in JSON lines over one SSH channel (protocol: guests/agent)."""
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import paramiko
 
 from harness.deadline import Deadline
+from harness.vm.shell import wait_for_more
 
 
 class AgentLostError(Exception):
@@ -53,7 +55,7 @@ class Agent:
 
     def receive(self, op: str, deadline: Deadline, watch: Callable[[], None]) -> dict[str, Any]:
         """The result of what was asked for last. Raises AgentErrnoError or AgentLostError."""
-        if not deadline.wait(self._received, watch):
+        if not deadline.wait(self._received, watch, functools.partial(wait_for_more, self._channel)):
             raise AgentLostError(f"{op}: no answer from the agent in {deadline.seconds:.0f} s")
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:

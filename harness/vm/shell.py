@@ -3,7 +3,9 @@
 
 import base64
 import contextlib
+import functools
 import logging
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -96,7 +98,7 @@ class Shell:
             )
 
         with contextlib.closing(channel):
-            if not deadline.wait(finished, watch):
+            if not deadline.wait(finished, watch, functools.partial(wait_for_more, channel)):
                 raise ShellError(f"{command!r} did not end within {deadline.seconds:.0f} s")
             status = channel.recv_exit_status()
         out, err = (b"".join(streams[name]).decode("utf-8", "replace") for name in ("stdout", "stderr"))
@@ -115,6 +117,15 @@ class Shell:
     def close(self) -> None:
         """Disconnect."""
         self._transport.close()
+
+
+def wait_for_more(channel: paramiko.Channel, seconds: float) -> None:
+    """Wait at most so long for output of a command, or for its end."""
+    if channel.eof_received:
+        # No output comes any more. The status is told before the end or after it.
+        channel.status_event.wait(seconds)
+    else:
+        select.select([channel], [], [], seconds)
 
 
 def dial_until(deadline: Deadline, watch: Callable[[], None], port: int, key: Path, host_key: str) -> Shell:
