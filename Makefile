@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 
-STORE := $(shell $(PYTHON) -I -S harness/bootstrap.py --store)
-VENV := $(shell $(PYTHON) -I -S harness/bootstrap.py --where)
+PLACES := $(shell $(PYTHON) -I -S harness/bootstrap.py --where)
+STORE := $(firstword $(PLACES))
+VENV := $(lastword $(PLACES))
 BIN := $(VENV)/bin
 
 # Everything that tools remember goes into the store; nothing is left in the tree.

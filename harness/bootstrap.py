@@ -5,8 +5,7 @@ Run by the system's own python3 before anything is installed, so it uses the sta
 nothing, in a few milliseconds, when there is nothing to do.
 
     python3 harness/bootstrap.py           set up
-    python3 harness/bootstrap.py --where   only print the folder of the venv
-    python3 harness/bootstrap.py --store   only print the store's folder
+    python3 harness/bootstrap.py --where   only print the folders of the store and of the venv
 """
 
 from __future__ import annotations
@@ -19,11 +18,9 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,13 +36,14 @@ class BootstrapError(Exception):
     """The machine cannot be set up; the message says what to do."""
 
 
-@dataclass(frozen=True)
 class Package:
     """A Debian package: what it is for, and the command, file or module that shows that it is there."""
 
-    name: str
-    reason: str
-    shown_by: str
+    # No dataclass: to import what makes one takes as long as all that is done here. So does subprocess.
+    def __init__(self, name: str, reason: str, shown_by: str) -> None:
+        self.name = name
+        self.reason = reason
+        self.shown_by = shown_by
 
     def is_there(self) -> bool:
         """Whether what the package is needed for exists on this machine, wherever it came from."""
@@ -158,6 +156,8 @@ def as_root() -> list[str]:
 
 def apt(before: list[str], command: list[str]) -> bool:
     """Run apt-get, its output on stderr; whether it succeeded."""
+    import subprocess  # noqa: PLC0415
+
     options = ["-q", "-o", "DPkg::Lock::Timeout=120"]
     argv = [*before, "env", "DEBIAN_FRONTEND=noninteractive", command[0], *options, *command[1:]]
     return subprocess.run(argv, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False).returncode == 0
@@ -257,6 +257,8 @@ def read_requirements(pyproject: Path) -> list[str]:
 
 def run_logged(argv: list[str], log: Path, failure: str) -> None:
     """Run argv with its output in log; raises BootstrapError with the failure and the output's last line."""
+    import subprocess  # noqa: PLC0415
+
     with log.open("w") as out:
         done = subprocess.run(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
@@ -282,11 +284,9 @@ def main(arguments: list[str]) -> int:
     """The script; returns its exit status."""
     try:
         if arguments == ["--where"]:
-            print(venv_folder())
-        elif arguments == ["--store"]:
-            print(store())
+            print(store(), venv_folder())
         elif arguments:
-            raise BootstrapError(f"usage: {Path(__file__).name} [--where | --store]")
+            raise BootstrapError(f"usage: {Path(__file__).name} [--where]")
         else:
             set_up()
     except BootstrapError as error:

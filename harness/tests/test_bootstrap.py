@@ -142,7 +142,9 @@ def test_script_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
     argv = [sys.executable, "-I", "-S", bootstrap.__file__, "--where"]
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith(f"{tmp_path}/fdbox-harness/venv/")
+    store, venv = done.stdout.split()
+    assert store == f"{tmp_path}/fdbox-harness"
+    assert venv.startswith(f"{store}/venv/")
 
 
 def test_what_python_compiles_is_kept_in_the_store(tmp_path: Path) -> None:
