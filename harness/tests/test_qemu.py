@@ -41,6 +41,11 @@ def test_argv_golden() -> None:
     assert words == golden
 
 
+def test_another_accelerator_has_no_option_of_tcg() -> None:
+    words = argv(replace(HARDWARE, accel="kvm"), "null", "null")
+    assert words[words.index("-accel") + 1] == "kvm"
+
+
 def test_numa_nodes_share_memory_and_cpus() -> None:
     words = argv(replace(HARDWARE, nodes=2, memory=1500, cpus=3), "null", "null")
     assert words[words.index("-smp") + 1] == "3,sockets=3"

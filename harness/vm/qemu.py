@@ -12,6 +12,10 @@ SCRIPT_NAME = "qemu.sh"
 DISK_SERIAL = "kernel:{index}"
 # MiB of memory that Linux on x86-64 handles as one section.
 SECTION = 128
+# MiB of translated code that TCG keeps: when they are full, it forgets all of it. Otherwise what it has of a
+# kernel that is gone is taken away block by block, wherever that memory is written, and with each block the
+# lookup caches of all CPUs (QEMU 7.2). One boot makes some 40 MiB: docs/performance.md.
+TRANSLATED = 32
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def argv(hardware: Hardware, console: str, monitor: str, memory: Sequence[str] =
     machine = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     # Without an HPET, whose interrupts are dear under TCG, the TSC is calibrated by the PM timer.
     q35 = "q35,hpet=off,memory-backend=node0" if memory and hardware.nodes == 1 else "q35,hpet=off"
-    machine += ["-machine", q35, "-accel", hardware.accel, "-cpu", hardware.cpu]
+    machine += ["-machine", q35, "-accel", accelerator(hardware.accel), "-cpu", hardware.cpu]
     machine += ["-smp", smp(hardware), "-m", f"{hardware.memory}M", *ram(hardware, memory)]
     boot = ["-kernel", str(hardware.kernel), "-initrd", str(hardware.initramfs), "-append", hardware.cmdline]
     # A chardev file, never a socket: one that nobody drains blocks QEMU after about 280 bytes.
@@ -57,6 +61,11 @@ def argv(hardware: Hardware, console: str, monitor: str, memory: Sequence[str] =
         serial = DISK_SERIAL.format(index=index)
         disks += ["-drive", options, "-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
     return [*machine, *boot, *ports, *network, *entropy, *disks]
+
+
+def accelerator(name: str) -> str:
+    """An accelerator, with its options."""
+    return f"tcg,tb-size={TRANSLATED}" if name == "tcg" else name
 
 
 def smp(hardware: Hardware) -> str:
