@@ -24,6 +24,10 @@ FRAGMENT = Path(__file__).with_name("virtme.config")
 NAME = "virtme-ng"
 # What ends a hang.
 SECONDS = "300"
+# The guest's init looks for the ports of the script by the names that udevd gives them. Where there is none
+# it goes on with a console that nobody sees, and vng ends with 255. So our udevd, the script beside this
+# file, is in its path, for hosts that have no other: the guest's files are the host's.
+GUEST_PATH = f"{Path(__file__).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
 WORD = "ran-in-the-guest"
 
 
@@ -73,4 +77,6 @@ def check(said: str, name: str) -> None:
 def command(programs: Path, kernel: Kernel) -> list[str]:
     """One command in a machine of the size of ours; with 9p, for virtiofs needs a daemon that is not here."""
     vng = ["timeout", SECONDS, str(programs / "vng"), "--run", str(kernel.image)]
-    return [*vng, "--disable-kvm", "--force-9p", "--cpus", "2", "--memory", "1G", "--", "echo", WORD]
+    vng += ["--disable-kvm", "--force-9p", "--cpus", "2", "--memory", "1G"]
+    # What the kernel does not know of its command line, init has in its environment.
+    return [*vng, "--append", f"PATH={GUEST_PATH}", "--", "echo", WORD]

@@ -2,6 +2,7 @@
 """The benchmark: a run that did not do its work gives no figure, and the page says what was measured."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,8 @@ def test_virtme_ng_gets_a_machine_like_ours(artifacts: object) -> None:
     words = " ".join(vng.command(Path("bin"), kernel))
     assert "--cpus 2 --memory 1G" in words
     assert "--disable-kvm" in words
+    assert os.access(Path(vng.GUEST_PATH.partition(":")[0]) / "udevd", os.X_OK)
+    assert f"--append PATH={vng.GUEST_PATH} --" in words
     wanted = read_fragments([vng.FRAGMENT])
     # Or it would be the same kernel, built twice.
     assert lost(wanted, kernel.config.read_text())
