@@ -2,15 +2,13 @@
 """The source of a named kernel: from Debian's package, else from the release on kernel.org."""
 
 import hashlib
-import http.client
 import json
 import re
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.build.apt import ETC, PrivateApt, first_error, private_apts
 from harness.build.spec import Debian, KernelSpec, Upstream
@@ -18,6 +16,10 @@ from harness.build.store import Store, disk_is_full
 from harness.errors import HarnessError
 from harness.proc import ProcessError, run
 from harness.progress import say, stage
+
+if TYPE_CHECKING:
+    # Slow to import, and the source is in the store nearly always.
+    import http.client
 
 SOURCE = "linux"
 """The source's folder within its store entry."""
@@ -160,6 +162,9 @@ def fetch_upstream(upstream: Upstream, version: str, draft: Path) -> Origin:
 
     Raises UnavailableError, also when the checksum is not the published one.
     """
+    import http.client  # noqa: PLC0415
+    import urllib.error  # noqa: PLC0415
+
     tarball = draft / upstream.tarball
     try:
         sums = _open(f"{upstream.folder}/{upstream.checksums}").read().decode("ascii", "replace")
@@ -202,7 +207,9 @@ def unpack(tarball: Path, folder: Path) -> None:
         run(argv, env={"LC_ALL": "C"}, on_line=lambda line: progress.advance(_CHECKPOINT_RECORDS))
 
 
-def _open(url: str) -> http.client.HTTPResponse:
+def _open(url: str) -> "http.client.HTTPResponse":
+    import urllib.request  # noqa: PLC0415
+
     response: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS)
     return response
 
