@@ -20,7 +20,6 @@ from harness.plan import MachineSpec, Plan, large_enough
 from harness.scenario import Requires
 from harness.vm.accel import Accel, choose
 from harness.vm.qemu import Hardware
-from harness.vm.renewal import obtain_program
 from harness.vm.snapshot import Snapshots
 
 
@@ -110,7 +109,7 @@ def obtain_for(
         name: built[name].names + (tests[kernel.release].module_names if tests else ())
         for name, kernel in kernels.items()
     }
-    snapshots = Snapshots(store, obtain_program(store))
+    snapshots = Snapshots(store)
     accel = choose(store, kernels[first], guest)
     return Artifacts(kernels, names, guest, accel, selftests=tests, snapshots=snapshots)
 

@@ -12,7 +12,7 @@ from harness.evidence import Evidence
 from harness.record import Record
 from harness.result import Blame, Oracle
 from harness.scenario import Allowed
-from harness.vm.agent import AgentErrnoError
+from harness.vm.agent import AgentErrnoError, Reply
 from harness.vm.machine import Machine
 
 SCRATCH = "/sys/kernel/debug/kho/out"
@@ -36,8 +36,8 @@ class Outside:
 
     def learn_scratch(self, machine: Machine) -> None:
         """Remember where KHO's scratch memory is; later generations inherit it. Without KHO there is none."""
-        lists = [read(machine, f"{SCRATCH}/{name}") or b"" for name in ("scratch_phys", "scratch_len")]
-        starts, sizes = ([int(number, 16) for number in text.split()] for text in lists)
+        lists = read_all(machine, f"{SCRATCH}/scratch_phys", f"{SCRATCH}/scratch_len")
+        starts, sizes = ([int(number, 16) for number in (text or b"").split()] for text in lists)
         self.scratch = [outside.Range(*area) for area in zip(starts, sizes, strict=True)]
 
     def check(self, machine: Machine, record: Record, evidence: Evidence, blame: Blame) -> None:
@@ -154,32 +154,47 @@ def dmesg_file(out: Path, generation: int) -> Path:
     return out / f"dmesg.{generation}.log"
 
 
-def missing_modules(machine: Machine, wanted: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """The modules that the running generation did not load and should, each with what was said of it."""
-    lines = machine.console.text(machine.generation)
-    # What init says on the console is for people: the kernel may talk in between.
-    loaded = {line.split()[0] for line in (read(machine, "/proc/modules") or b"").decode().splitlines()}
-    missing = [name for name in wanted if name.replace("-", "_") not in loaded]
-    return [(name, tuple(line for line in lines if name in line)) for name in missing]
+def who(
+    machine: Machine, hello: dict[str, object], modules: Iterable[str]
+) -> tuple[identity.Identity, list[tuple[str, tuple[str, ...]]]]:
+    """The identity of the running boot: the agent's hello, and the KHO data that the kernel was handed.
 
-
-def who(machine: Machine, hello: dict[str, object]) -> identity.Identity:
-    """The identity of the running boot: the agent's hello, and the KHO data that the kernel was handed."""
+    And of the modules those that it did not load and should, each with what was said of it.
+    """
+    metadata, listed = read_all(machine, identity.METADATA_PATH, "/proc/modules")
     try:
-        count = identity.kho_count(read(machine, identity.METADATA_PATH))
+        count = identity.kho_count(metadata)
     except ValueError as error:
         raise HarnessError(f"cannot tell a live update from a reset on this kernel: {error}") from error
-    return identity.Identity(str(hello["boot_id"]), str(hello["release"]), str(hello["build_id"]), count)
+    now = identity.Identity(str(hello["boot_id"]), str(hello["release"]), str(hello["build_id"]), count)
+    lines = machine.console.text(machine.generation)
+    # What init says on the console is for people: the kernel may talk in between.
+    loaded = {line.split()[0] for line in (listed or b"").decode().splitlines()}
+    missing = [name for name in modules if name.replace("-", "_") not in loaded]
+    return now, [(name, tuple(line for line in lines if name in line)) for name in missing]
 
 
 def read(machine: Machine, path: str) -> bytes | None:
     """A file of the guest; None if there is none."""
-    try:
-        return bytes.fromhex(machine.call("file", path=path)["hex"])
-    except AgentErrnoError as error:
-        if error.errno != "ENOENT":
-            raise
-        return None
+    return read_all(machine, path)[0]
+
+
+def read_all(machine: Machine, *paths: str) -> list[bytes | None]:
+    """Files of the guest; None for one that is not there."""
+    return contents(machine.in_a_row(*(("file", {"path": path}) for path in paths)))
+
+
+def contents(replies: Iterable[Reply]) -> list[bytes | None]:
+    """The files in the agent's replies to `file`; None for one that is not there."""
+    found: list[bytes | None] = []
+    for reply in replies:
+        if not isinstance(reply, AgentErrnoError):
+            found.append(bytes.fromhex(reply["hex"]))
+        elif reply.errno == "ENOENT":
+            found.append(None)
+        else:
+            raise reply
+    return found
 
 
 def identify(mismatches: Iterable[identity.Mismatch], text: str, evidence: Evidence) -> None:

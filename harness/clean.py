@@ -27,7 +27,7 @@ DAY = 86400.0
 VENV_STAMP = "fdbox-harness.json"
 # What is built again when it is missing.
 KINDS = (
-    *("agent", "guest", "headers", "kernel", "modules", "prefix", "renew", "selftests", "series"),
+    *("agent", "guest", "headers", "kernel", "modules", "prefix", "selftests", "series"),
     *("snapshot", "source", "bare", "virtme-ng"),
 )
 # Work areas of kernels, which are built from nothing when they are missing.

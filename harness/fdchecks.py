@@ -13,7 +13,7 @@ from harness.kinds import Carrier, Kind
 from harness.pattern import CHUNK, PAGE
 from harness.record import PROMISES, Dma, Property, Record, Run
 from harness.result import Oracle
-from harness.vm.agent import AgentErrnoError
+from harness.vm.agent import AgentErrnoError, granted
 from harness.vm.machine import Machine
 
 O_ACCMODE = 0o3
@@ -29,9 +29,10 @@ def look(machine: Machine, record: Record) -> Record:
     """The record with what the fd is like and where its memory is, now."""
     match record.kind:
         case Kind.MEMFD:
-            found = file_properties(machine.call, record)
             with reader(machine.call, record) as name:
-                return record.seen(found, machine.generation, runs(machine.call("pages", fd=name)))
+                requests = ((op, {"fd": record.name}) for op in ("stat", "extents", "mappings"))
+                *replies, pages = granted(machine.in_a_row(*requests, ("pages", {"fd": name})))
+            return record.seen(properties(*replies), machine.generation, runs(pages))
         case Kind.GUEST_MEMFD:
             found = gmem_properties(machine.call, record)
             reply = machine.call("pages", fd=record.name) if record.readable else {"runs": []}
@@ -78,12 +79,6 @@ def runs(pages: Mapping[str, Any]) -> tuple[Run, ...]:
 def type_of(call: Call, record: Record) -> dict[Property, object]:
     """What the kernel calls a file."""
     return {Property.TYPE: call("stat", fd=record.name)["link"]}
-
-
-def file_properties(call: Call, record: Record) -> dict[Property, object]:
-    """What a file of memory is like."""
-    replies = (call(op, fd=record.name) for op in ("stat", "extents", "mappings"))
-    return properties(*replies)
 
 
 def properties(

@@ -59,7 +59,7 @@ class Generations:
         if at_once == 1:
             self.machine.call("kexec_load", **args)
         else:
-            replies = self.machine.at_once([(None, "kexec_load", args)] * at_once)
+            replies = self.machine.at_once([(None, ("kexec_load", args))] * at_once)
             refused = [reply for reply in replies if isinstance(reply, AgentErrnoError)]
             odd = [error for error in refused if error.errno != "EBUSY"]
             if odd or len(refused) == at_once:
@@ -107,10 +107,10 @@ class Generations:
         self.evidence.generation = self.machine.generation
         self.fds.open.clear()
         self.loaded, self.running = None, kernel
-        for module, said in checks.missing_modules(self.machine, self.modules(kernel, cmdline)):
+        self.now, missing = checks.who(self.machine, hello, self.modules(kernel, cmdline))
+        for module, said in missing:
             what = f"{module} did not load in the next kernel"
             self.evidence.find(Oracle.MACHINE, what, "in /proc/modules", "not there", detail=said)
-        self.now = checks.who(self.machine, hello)
         self.settle_armed()
 
     def restart(self, step: Step) -> None:

@@ -12,16 +12,14 @@ from harness.build.kernel import Kernel
 from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.result import Oracle
-from harness.vm.agent import AgentErrnoError
+from harness.vm.agent import AgentErrnoError, granted
 from harness.vm.machine import Machine
 
 MEMINFO = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
 # Free pages of each zone, and those that each CPU keeps at hand, which MemFree does not count: many MiB.
 FREE_PAGES = re.compile(r"^ +(?:nr_free_pages|count:) +(\d+)$", re.MULTILINE)
-# What can be dropped is dropped before anything is counted: caches. What each CPU has counted is added up.
-SETTLE = "echo 3 >/proc/sys/vm/drop_caches; cat /proc/sys/vm/stat_refresh; "
-# Empty slabs too, with them what KASAN has in its quarantine: a write for each of some hundred caches.
-SHRINK = "for cache in /sys/kernel/slab/*/shrink; do [ -e $cache ] && echo 1 >$cache; done; "
+# What is read of a guest's memory: its counts, its zones, and where its kernel is.
+FILES = ("/proc/meminfo", "/proc/zoneinfo", "/proc/iomem")
 # In KiB: objects that a CPU keeps at hand are not free. Of 100 cases the worst had lost 1.1 MiB.
 TOLERANCE = {"free": 2048, "Shmem": 0, "SUnreclaim": 2048}
 # From one generation to another: the next kernel lays out its own memory anew. What arrived and nobody took
@@ -61,22 +59,26 @@ def take(machine: Machine, kernel: Kernel, scratch: Path, shrink: bool = True) -
     kernel: the one that runs; scratch: a file to pass memory through, gone afterwards; shrink: have the slabs
     give up what they keep at hand too, which takes a while.
     """
-    machine.run(f"{SETTLE}{SHRINK if shrink else ''}:")
-    text = (checks.read(machine, "/proc/meminfo") or b"").decode()
+    settled, *files = machine.in_a_row(
+        ("settle", {"shrink": shrink}), *(("file", {"path": path}) for path in FILES)
+    )
+    granted([settled])
+    text, zones, areas = ((content or b"").decode() for content in checks.contents(files))
     counts = {name: int(count) for name, count in MEMINFO.findall(text)}
-    zones = (checks.read(machine, "/proc/zoneinfo") or b"").decode()
     counts["free"] = sum(map(int, FREE_PAGES.findall(zones))) * (kho.PAGE >> 10)
-    preserved = carried(machine, kernel.symbols, scratch)
+    preserved = carried(machine, kernel.symbols, areas, scratch)
     return Memory(machine.generation, counts, preserved, kernel.slowness)
 
 
-def carried(machine: Machine, symbols: Path, scratch: Path) -> frozenset[kho.Folio] | None:
+def carried(machine: Machine, symbols: Path, areas: str, scratch: Path) -> frozenset[kho.Folio] | None:
     """Everything that KHO would carry, read from outside, in any generation; None when KHO is off.
+
+    areas: the guest's /proc/iomem.
 
     debugfs shows KHO's FDT only to a kernel that was not handed anything (7.2, 7.3).
     """
     start, out = (address(symbols, name) for name in ("_text", KHO_OUT))
-    found = KERNEL_CODE.search((checks.read(machine, "/proc/iomem") or b"").decode())
+    found = KERNEL_CODE.search(areas)
     if not found:
         raise HarnessError("/proc/iomem does not say where the kernel is")
 
@@ -186,8 +188,8 @@ def let_go(machine: Machine, sessions: Iterable[str], evidence: Evidence) -> boo
     sessions: names that LUO may have sessions of. Returns whether all of it could be ended.
     """
     machine.restart_agent()
-    machine.call("kexec_unload")
-    kept = [f"box '{box['name']}': {box['errno']}" for box in machine.call("fdbox_delete_all")["kept"]]
+    _, deleted = granted(machine.in_a_row(("kexec_unload", {}), ("fdbox_delete_all", {})))
+    kept = [f"box '{box['name']}': {box['errno']}" for box in deleted["kept"]]
     for name in sessions:
         try:
             machine.call("luo_retrieve", session=name)

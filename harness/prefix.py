@@ -32,7 +32,7 @@ from harness.steps import Executor
 from harness.vm import snapshot, start
 from harness.vm.qemu import Hardware
 from harness.vm.snapshot import KNOWN, SnapshotError, Snapshots
-from harness.vm.talk import no_news
+from harness.vm.talk import goes_on
 
 # What the oracles have read by then, in the folder of a run.
 LOGS = ("dmesg.*.log", "selftest.*.log")
@@ -157,10 +157,10 @@ def prefix(plan: Plan, step: int) -> Plan:
     )
 
 
-def _leave(prefixes: Prefixes, executor: Executor, step: Step, baseline: leaks.Memory) -> str:
+def _leave(prefixes: Prefixes, executor: Executor, step: Step, baseline: leaks.Memory) -> bool:
     machine, evidence = executor.machine, executor.evidence
     if evidence.findings or executor.generations.armed or not machine.ram:
-        return no_news()
+        return goes_on()
 
     def beside() -> dict[str, bytes]:
         try:

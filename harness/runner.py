@@ -270,9 +270,9 @@ def _identified(
     plan: Plan, artifacts: Artifacts, machine: Machine, hello: dict[str, object], evidence: Evidence
 ) -> identity.Identity:
     """The first kernel, which has the modules that it should and is the one that was built."""
-    for module, said in checks.missing_modules(machine, artifacts.loads(plan.kernel, plan.cmdline)):
+    now, missing = checks.who(machine, hello, artifacts.loads(plan.kernel, plan.cmdline))
+    for module, said in missing:
         raise HarnessError(f"module {module} did not load: {' / '.join(said) or 'init never tried'}")
-    now = checks.who(machine, hello)
     how = "cold boot" if machine.hello is None else "snapshot of a cold boot"
     text = f"{how} of {now.release}, build id {now.build_id[:12]} as built"
     checks.identify(identity.check_cold(now, artifacts.kernels[plan.kernel].build_id), text, evidence)

@@ -208,7 +208,7 @@ class Executor:
             operations = self._operations(step.action)
             if len(operations) != 1:
                 raise HarnessError(f"'{VERB_OF[type(step.action)]}' is {len(operations)} calls, not one")
-            requests.append((step.process, *operations[0]))
+            requests.append((step.process, operations[0]))
         replies = self.machine.at_once(requests)
         for step, reply in zip(action.steps, replies, strict=True):
             if isinstance(reply, AgentErrnoError):

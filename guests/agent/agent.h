@@ -10,8 +10,10 @@
 
 #define SOCKET_NAME "agent.sock"
 #define LINKS_NAME "fd"
+#define PROCESSES_NAME "process"
 
 int serve(bool foreground);	/* server.c */
+int restart(void);		/* restart.c */
 /* read(), and what fd came along is kept for the next request. process.c */
 ssize_t receive(int socket, void *data, size_t room);
 int relay(void);		/* client.c */

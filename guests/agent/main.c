@@ -17,6 +17,8 @@ int main(int argc, char **argv)
 		return serve(false);
 	if (!strcmp(command, "serve") && argc == 3 && !strcmp(argv[2], "--foreground"))
 		return serve(true);
+	if (!strcmp(command, "restart") && argc == 2)
+		return restart();
 	if (!strcmp(command, "connect") && argc == 2)
 		return relay();
 	if (!strcmp(command, "call") && argc == 3)
@@ -25,7 +27,7 @@ int main(int argc, char **argv)
 		return run_rfc(argc - 2, argv + 2);
 	if (!strcmp(command, "version") && argc == 2)
 		return puts(AGENT_VERSION) < 0;
-	fputs("usage: agent serve [--foreground] | connect | call REQUEST | rfc ... | version\n",
-	      stderr);
+	fputs("usage: agent serve [--foreground] | restart | connect | version\n", stderr);
+	fputs("       agent call REQUEST | rfc ...\n", stderr);
 	return 2;
 }

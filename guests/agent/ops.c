@@ -7,6 +7,8 @@ const struct op ops[] = {
 	{ "hello", op_hello, "" },
 	{ "kmsg", op_kmsg, "" },
 	{ "file", op_file, "path" },
+	{ "settle", op_settle, "shrink" },
+	{ "renew", op_renew, "seconds nanoseconds entropy" },
 
 	{ "close", op_close, "fd" },
 	{ "dup", op_dup, "fd as" },

@@ -10,6 +10,12 @@ int op_hello(struct request *rq);
 int op_kmsg(struct request *rq);
 int op_file(struct request *rq);
 
+/* settle.c */
+int op_settle(struct request *rq);
+
+/* renew.c */
+int op_renew(struct request *rq);
+
 /* fds.c */
 int op_close(struct request *rq);
 int op_dup(struct request *rq);

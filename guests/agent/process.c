@@ -26,7 +26,7 @@ static int process_dir(struct request *rq, char *path, size_t room)
 	if (arg_string(rq, "name", &name))
 		return -1;
 	if (!*name || *name == '.' || strchr(name, '/') ||
-	    (size_t)snprintf(path, room, "%s/process/%s", agent_dir(), name) >= room)
+	    (size_t)snprintf(path, room, "%s/" PROCESSES_NAME "/%s", agent_dir(), name) >= room)
 		return refuse(rq, "'name': '%.64s' cannot be a name", name);
 	return 0;
 }
@@ -35,7 +35,7 @@ static int make_dir(struct request *rq, const char *path, int uid)
 {
 	char parent[PATH_MAX];
 
-	snprintf(parent, sizeof(parent), "%s/process", agent_dir());
+	snprintf(parent, sizeof(parent), "%s/" PROCESSES_NAME, agent_dir());
 	if (mkdir(parent, 0755) && errno != EEXIST)
 		return fail(rq, "mkdir");
 	if (mkdir(path, 0700) || chown(path, uid, uid))

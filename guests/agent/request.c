@@ -79,6 +79,18 @@ int arg_int(struct request *rq, const char *name, int *value)
 	return 0;
 }
 
+int arg_bool(struct request *rq, const char *name, bool *value)
+{
+	const struct json *arg = json_get(rq->args, name);
+
+	if (!arg)
+		return 0;
+	if (arg->kind != JSON_BOOL)
+		return refuse(rq, "'%s' is neither true nor false", name);
+	*value = arg->number;
+	return 0;
+}
+
 int arg_flags(struct request *rq, const char *name, const struct flag *known, u64 *flags)
 {
 	const struct json *list = json_get(rq->args, name), *word;

@@ -50,6 +50,7 @@ int arg_string(struct request *rq, const char *name, const char **value);
 int arg_u64(struct request *rq, const char *name, u64 *value);
 /* An int of a system call; negative ones are allowed. */
 int arg_int(struct request *rq, const char *name, int *value);
+int arg_bool(struct request *rq, const char *name, bool *value);
 /* Bytes, in hex; must be there. The caller frees *data. */
 int arg_hex(struct request *rq, const char *name, unsigned char **data, size_t *length);
 /* An array of names of known flags, which ends with one without a name. */

@@ -79,14 +79,12 @@ static int set_trigger(struct request *rq, int fd, int eventfd)
 /* Who names the eventfd can count its interrupts; the device keeps it enabled either way. */
 int op_vfio_irq(struct request *rq)
 {
-	const struct json *enable = json_get(rq->args, "enable");
 	int fd = fds_find(rq, &held, "fd"), eventfd_fd, ret;
+	bool enable = false;
 
-	if (fd < 0)
+	if (fd < 0 || arg_bool(rq, "enable", &enable))
 		return -1;
-	if (enable->kind != JSON_BOOL)
-		return refuse(rq, "'enable' is neither true nor false");
-	if (!enable->number)
+	if (!enable)
 		return set_trigger(rq, fd, -1);
 	if (json_get(rq->args, "as") && fds_check_free(rq, &held, "as"))
 		return -1;

@@ -4,8 +4,11 @@
 import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -63,13 +66,17 @@ def served(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @contextlib.contextmanager
 def serve(program: Path, folder: Path) -> Iterator[None]:
     with proc.spawn([program, "serve", "--foreground"], env={"AGENT_DIR": str(folder)}) as process:
-        end = time.monotonic() + START_SECONDS
-        while not connects(folder / "agent.sock"):
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.005)
+        wait_for(folder, process)
         yield
         assert process.poll() is None, "the agent died"
+
+
+def wait_for(folder: Path, process: proc.Process) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not connects(folder / "agent.sock"):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def connects(path: Path) -> bool:
@@ -386,6 +393,40 @@ def test_a_file_that_shrinks_is_no_crash(served: Path, call: Call) -> None:
         reply = json.loads(other.file.readline())
         assert "ok" in reply or reply["error"]["errno"] in ("EFAULT", "ENOENT", "EPROTO"), reply
     other.close()
+
+
+def test_a_restart_kills_whoever_holds_something(program: Path, tmp_path: Path) -> None:
+    """A program of its own: every process that runs it is ended."""
+    own, env = tmp_path / "agent", {"AGENT_DIR": str(tmp_path)}
+    shutil.copy(program, own)
+    with proc.spawn([own, "serve", "--foreground"], env=env) as process:
+        wait_for(tmp_path, process)
+        first = Client(tmp_path / "agent.sock")
+        first("memfd", fd="a", size=4096)
+        other = first("process", name="other", uid=0)["pid"]
+        assert (tmp_path / "fd" / "a").is_symlink()
+        # Not by proc: whom it starts is to outlive it, and keeps the pipe to whoever reads what it prints.
+        subprocess.run([own, "restart"], env=env, stdout=subprocess.DEVNULL, check=True)
+        assert process.wait(START_SECONDS) == -signal.SIGKILL
+    with contextlib.suppress(FileNotFoundError):
+        assert Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    assert not (tmp_path / "process").exists()
+    second = Client(tmp_path / "agent.sock")
+    try:
+        assert second("fds") == {"fds": []}
+    finally:
+        os.kill(second("hello")["pid"], signal.SIGKILL)
+
+
+def test_what_changes_the_machine_is_refused_in_whole(call: Call) -> None:
+    """What these do when they do it would be done to this machine."""
+    before = time.time()
+    news = {"seconds": 0, "nanoseconds": 0}
+    assert "at most 64 bytes" in call("renew", **news, entropy="00" * 65)["text"]
+    assert "hex digits" in call("renew", **news, entropy="0")["text"]
+    assert call("renew", seconds=0, nanoseconds=10**9, entropy="")["errno"] == "EINVAL"
+    assert time.time() >= before
+    assert "neither true nor false" in call("settle", shrink=1)["text"]
 
 
 def test_command_line(program: Path, served: Path) -> None:

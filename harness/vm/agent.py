@@ -3,7 +3,8 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import paramiko
@@ -27,12 +28,30 @@ class AgentErrnoError(Exception):
         self.text = text
 
 
+# An operation by its name, and its arguments.
+Request = tuple[str, Mapping[str, object]]
+# What an operation came to.
+Reply = dict[str, Any] | AgentErrnoError
+
+
+def granted(replies: Iterable[Reply]) -> list[dict[str, Any]]:
+    """The results of operations; raises the first AgentErrnoError among them."""
+    results = []
+    for reply in replies:
+        if isinstance(reply, AgentErrnoError):
+            raise reply
+        results.append(reply)
+    return results
+
+
 class Agent:
     """One connection to the agent; requests are answered in order."""
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel
         self._number = 0
+        # The numbers of what was asked for and not answered yet.
+        self._asked: deque[int] = deque()
         self._buffer = b""
         # How long the last operation took, in seconds, by the guest's clock.
         self.seconds = 0.0
@@ -41,20 +60,28 @@ class Agent:
         self, op: str, deadline: Deadline, watch: Callable[[], None], **arguments: object
     ) -> dict[str, Any]:
         """Ask for one operation; its result. Raises AgentErrnoError (the guest said no) or AgentLostError."""
-        self.send(op, **arguments)
+        self.send((op, arguments))
         return self.receive(op, deadline, watch)
 
-    def send(self, op: str, **arguments: object) -> None:
-        """Ask for one operation, without waiting; receive() has its result. Raises AgentLostError."""
-        self._number += 1
-        request = json.dumps({"id": self._number, "op": op, **arguments}) + "\n"
+    def send(self, *requests: Request) -> None:
+        """Ask for operations, without waiting; receive() has the result of each. Raises AgentLostError."""
+        lines = []
+        for op, arguments in requests:
+            self._number += 1
+            self._asked.append(self._number)
+            lines.append(json.dumps({"id": self._number, "op": op, **arguments}) + "\n")
         try:
-            self._channel.sendall(request.encode())
+            self._channel.sendall("".join(lines).encode())
         except (OSError, paramiko.SSHException) as error:
-            raise AgentLostError(f"{op}: the connection to the agent is gone ({error})") from error
+            raise AgentLostError(
+                f"{requests[0][0]}: the connection to the agent is gone ({error})"
+            ) from error
 
     def receive(self, op: str, deadline: Deadline, watch: Callable[[], None]) -> dict[str, Any]:
-        """The result of what was asked for last. Raises AgentErrnoError or AgentLostError."""
+        """The result of the first that was asked for and not received.
+
+        Raises AgentErrnoError or AgentLostError.
+        """
         if not deadline.wait(self._received, watch, functools.partial(wait_for_more, self._channel)):
             raise AgentLostError(f"{op}: no answer from the agent in {deadline.seconds:.0f} s")
         line, _, self._buffer = self._buffer.partition(b"\n")
@@ -79,8 +106,9 @@ class Agent:
         return False
 
     def _result(self, op: str, reply: dict[str, Any]) -> dict[str, Any]:
-        if reply.get("id") != self._number:
-            raise AgentLostError(f"{op}: the agent answered request {reply.get('id')}, not {self._number}")
+        number = self._asked.popleft()
+        if reply.get("id") != number:
+            raise AgentLostError(f"{op}: the agent answered request {reply.get('id')}, not {number}")
         self.seconds = reply["ns"] / 1e9
         if error := reply.get("error"):
             raise AgentErrnoError(op, error["errno"], error.get("call", ""), error.get("text", ""))

@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.vm.agent import AgentErrnoError, AgentLostError
 from harness.vm.console import INIT, JUMP, JUMP_REFUSED, MODULES, READY
 from harness.vm.loss import Loss
-from harness.vm.talk import Talking, no_news
+from harness.vm.talk import Talking, goes_on
 
 # The agent answers the order to jump before it carries it out.
 JUMP_DELAY_MS = 20
@@ -48,14 +48,14 @@ class Machine(Talking):
         self._events.emit("power-on", generation=0)
         return self.arrive(0)
 
-    def resume(self, key: Path, host_key: str, news: str) -> dict[str, Any]:
-        """Let a machine go on that was saved when it was ready; the agent's hello. news: see connect()."""
+    def resume(self, key: Path, host_key: str) -> dict[str, Any]:
+        """Let a machine go on that was saved when it was ready; the agent's hello."""
         self._login = (self._ssh_port(), key, host_key)
         self.console.poll()
         self.generation, self.booted = self.console.generation, True
         self.monitor.execute("cont")
         self._events.emit("resumed", generation=self.generation)
-        return self.greet(self.generation, news)
+        return self.greet(self.generation, stood_still=True)
 
     def jump(self, at_once: int = 1, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
         """Order the loaded kexec and wait for the next kernel; returns its agent's hello.
@@ -112,7 +112,7 @@ class Machine(Talking):
     def arrive(self, generation: int) -> dict[str, Any]:
         """Wait until a kernel that has begun to boot is ready; returns its agent's hello."""
         self.await_ready(generation)
-        at_ready, self.at_ready = self.at_ready, no_news
+        at_ready, self.at_ready = self.at_ready, goes_on
         return self.greet(generation, at_ready())
 
     def await_ready(self, generation: int) -> None:
@@ -125,9 +125,9 @@ class Machine(Talking):
                 raise self.lost(Loss.HANG, text, f"'{marker}' on the console")
             self._events.emit(event, generation=generation)
 
-    def greet(self, generation: int, news: str = "") -> dict[str, Any]:
-        """Connect to the agent of a kernel that is ready; its hello. news: see connect()."""
-        hello = self.connect(news)
+    def greet(self, generation: int, stood_still: bool = False) -> dict[str, Any]:
+        """Connect to the agent of a kernel that is ready; its hello. stood_still: see connect()."""
+        hello = self.connect(stood_still)
         self._events.emit("agent", generation=generation)
         self.booted = True
         return hello

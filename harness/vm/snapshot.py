@@ -128,8 +128,6 @@ class Snapshots:
     """The machines that were saved in a store."""
 
     store: Store
-    # harness/vm/renew.c, for machines that go on.
-    renew: bytes
     # The session whose cases are left and taken up, and all that was done; nothing: they are ready to begin.
     session: str = ""
     done: str = ""

@@ -15,7 +15,8 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.events import Events
 from harness.progress import say
-from harness.vm import renewal, snapshot
+from harness.vm import snapshot
+from harness.vm.agent import AgentErrnoError
 from harness.vm.loss import Limits, MachineLostError
 from harness.vm.machine import Machine
 from harness.vm.power import power_on, said
@@ -88,15 +89,14 @@ def _restored(stack: contextlib.ExitStack, start: Start, place: Snapshots) -> Ma
             machine = trial.enter_context(start.power_on(memory, ram, ("-incoming", "defer")))
             machine.ram, machine.known = ram, known
             found.load(machine.monitor)
-            news = renewal.command(place.renew)
-            go_on = functools.partial(machine.resume, start.login.key, start.login.host_key, news)
+            go_on = functools.partial(machine.resume, start.login.key, start.login.host_key)
             if place.done:
                 # What happens to it from here on is the doing of a kernel that was updated to.
                 machine.going_on = go_on
             else:
                 machine.hello = go_on()
             stack.push(trial.pop_all())
-    except (HarnessError, MachineLostError, OSError) as error:
+    except (HarnessError, MachineLostError, AgentErrnoError, OSError) as error:
         stderr = start.out / LEFT[2]
         words = said(stderr) if stderr.exists() else ""
         _tell(start.events, "snapshot not used", f"{error}" + (f" ({words})" if words else ""))
@@ -131,8 +131,8 @@ def save(
     events: Events,
     snapshots: Snapshots,
     beside: Callable[[], Mapping[str, bytes]] = dict,
-) -> str:
-    """Save a machine that is ready; the news for it. beside: files to be kept with it."""
+) -> bool:
+    """Save a machine that is ready; it stood still then. beside: files to be kept with it."""
     before, saved = events.now(), False
     try:
         saved = snapshots.save(machine, hardware, beside())
@@ -143,8 +143,8 @@ def save(
         events.shift(before - events.now())
     if saved:
         events.emit("saved", generation=machine.generation)
-    # It stood still, and whoever starts from the snapshot has its random numbers.
-    return renewal.command(snapshots.renew)
+    # Whoever starts from the snapshot has its random numbers too.
+    return True
 
 
 def _tell(events: Events, event: str, why: str) -> None:

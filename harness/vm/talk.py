@@ -3,7 +3,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
 from harness.kinds import UNPRIVILEGED
-from harness.vm.agent import Agent, AgentErrnoError, AgentLostError
+from harness.vm import renewal
+from harness.vm.agent import Agent, AgentErrnoError, AgentLostError, Reply, Request, granted
 from harness.vm.console import Console
 from harness.vm.loss import Limits, Loss
 from harness.vm.monitor import Monitor, MonitorError
@@ -24,8 +25,7 @@ from harness.vm.watch import SETTLE_SECONDS, Watched
 
 # The command that speaks to the agent.
 CONNECT = "agent connect"
-# killall succeeds as long as there is an agent: until the last has ended.
-AGENT_ENDS = "while killall -9 agent 2>/dev/null; do :; done; rm -rf /run/process /run/fd; agent serve"
+RESTART = "agent restart"
 # What paramiko says of a command whose channel has closed without a status.
 NO_STATUS = -1
 # Between two tries to open a channel, in seconds.
@@ -42,9 +42,9 @@ class Process:
     pid: int
 
 
-def no_news() -> str:
-    """Nothing: the machine did not stand still."""
-    return ""
+def goes_on() -> bool:
+    """Whether the machine stood still: no."""
+    return False
 
 
 class Talking(Watched):
@@ -63,21 +63,21 @@ class Talking(Watched):
         self._processes: dict[str | None, Process] = {}
         self._started = 0
         self._login: tuple[int, Path, str] | None = None
-        # Called once when a kernel is ready and nobody has spoken to it; it returns the news for connect().
-        self.at_ready: Callable[[], str] = no_news
+        # Called once when a kernel is ready and nobody has spoken to it; returns whether it stood still then.
+        self.at_ready: Callable[[], bool] = goes_on
 
-    def connect(self, news: str = "") -> dict[str, Any]:
-        """Log in and greet the agent of the running generation. news: a command that has to succeed first."""
+    def connect(self, stood_still: bool = False) -> dict[str, Any]:
+        """Log in and greet the agent of the running generation. stood_still: it has to hear the news."""
         if self._login is None:
             raise HarnessError("the machine was never started")
         try:
             self._shell = dial_until(Deadline(self.limits.ssh), self.watch, *self._login)
-            command = f"{news} && exec {CONNECT}" if news else CONNECT
-            self._processes = {None: Process(Agent(self._shell.channel(command)), "/run", 0)}
+            self._processes = {None: Process(Agent(self._shell.channel(CONNECT)), "/run", 0)}
         except ShellError as error:
             text = f"the guest is ready but cannot be reached: {error}"
             raise self.lost(Loss.SSH, text, "an SSH login") from error
-        return self.call("hello")
+        news: tuple[Request, ...] = (("renew", renewal.news()),) if stood_still else ()
+        return granted(self.in_a_row(*news, ("hello", {})))[-1]
 
     def disconnect(self) -> None:
         """Close SSH: over user networking its TCP connection gets no end at a kexec."""
@@ -88,40 +88,55 @@ class Talking(Watched):
 
     def call(self, op: str, **arguments: object) -> dict[str, Any]:
         """One operation of the agent; raises AgentErrnoError (the guest refused) or MachineLostError."""
-        agent = self.ask(op, **arguments)
-        try:
-            return agent.receive(op, Deadline(self.limits.call), self._watch_meanwhile())
-        except AgentLostError as error:
-            self._look_for_its_end()
-            raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+        agent = self._asked((op, arguments))
+        return self._answer(agent, op, self._watch_meanwhile())
 
-    def ask(self, op: str, **arguments: object) -> Agent:
+    def in_a_row(self, *requests: Request) -> list[Reply]:
+        """Operations one after the other, asked for at once; what each came to. Raises MachineLostError."""
+        agent, watch = self._asked(*requests), self._watch_meanwhile()
+        replies: list[Reply] = []
+        for op, _ in requests:
+            try:
+                replies.append(self._answer(agent, op, watch))
+            except AgentErrnoError as error:
+                replies.append(error)
+        return replies
+
+    def ask(self, op: str, **arguments: object) -> None:
         """Ask the agent for an operation, without waiting for its end."""
+        self._asked((op, arguments))
+
+    def _asked(self, *requests: Request) -> Agent:
         agent = self._running(self.acting).agent
         try:
-            agent.send(op, **arguments)
+            agent.send(*requests)
+        except AgentLostError as error:
+            self._look_for_its_end()
+            raise self.lost(Loss.AGENT, str(error), f"an answer to '{requests[0][0]}'") from error
+        return agent
+
+    def _answer(self, agent: Agent, op: str, watch: Callable[[], None]) -> dict[str, Any]:
+        try:
+            return agent.receive(op, Deadline(self.limits.call), watch)
         except AgentLostError as error:
             self._look_for_its_end()
             raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
-        return agent
 
     @property
     def took(self) -> float:
         """Seconds that the last operation took, by the guest's clock."""
         return self._running(self.acting).agent.seconds
 
-    def at_once(
-        self, requests: Sequence[tuple[str | None, str, Mapping[str, object]]]
-    ) -> list[dict[str, Any] | AgentErrnoError]:
+    def at_once(self, requests: Sequence[tuple[str | None, Request]]) -> list[Reply]:
         """Operations at the same time, each with the process that does it; what each of them came to."""
-        processes = [self._running(name) for name, _, _ in requests]
+        processes = [self._running(name) for name, _ in requests]
         agents = [self._connect_to(process.dir) for process in processes]
         limit = Deadline(self.limits.call)
-        results: list[dict[str, Any] | AgentErrnoError] = []
+        results: list[Reply] = []
         try:
-            for agent, (_, op, arguments) in zip(agents, requests, strict=True):
-                agent.send(op, **arguments)
-            for agent, (_, op, _) in zip(agents, requests, strict=True):
+            for agent, (_, request) in zip(agents, requests, strict=True):
+                agent.send(request)
+            for agent, (_, (op, _)) in zip(agents, requests, strict=True):
                 try:
                     results.append(agent.receive(op, limit, self.watch))
                 except AgentErrnoError as error:
@@ -158,13 +173,17 @@ class Talking(Watched):
         return self._processes[name]
 
     def _connect_to(self, folder: str) -> Agent:
+        return self._connected(f"AGENT_DIR={folder} {CONNECT}")
+
+    def _connected(self, command: str) -> Agent:
+        """The agent that a command connects to."""
         if self._shell is None:
             raise HarnessError("not connected to the guest")
         limit = Deadline(self.limits.ssh)
         while True:
             self.watch()
             try:
-                return Agent(self._shell.channel(f"AGENT_DIR={folder} {CONNECT}"))
+                return Agent(self._shell.channel(command))
             except ShellError as error:
                 # dropbear refuses a channel now and then that comes just after another one has ended.
                 if limit.expired:
@@ -173,10 +192,10 @@ class Talking(Watched):
 
     def restart_agent(self) -> None:
         """End the agent and every process that it has started, and so all that they hold; start it anew."""
-        self.run(AGENT_ENDS)
+        agent = self._connected(f"{RESTART} && exec {CONNECT}")
         for process in self._processes.values():
             process.agent.close()
-        self._processes = {None: Process(self._connect_to("/run"), "/run", 0)}
+        self._processes = {None: Process(agent, "/run", 0)}
 
     def start(self, command: str) -> None:
         """Start a shell command in the guest, and do not wait for its end."""
