@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from harness import faults
-from harness.actions import Fault, Measure, Parallel, Step
+from harness.actions import Fault, Measure, Step
 from harness.boxactions import OnBox, Prepare, Seal
 from harness.boxrules import Problem, meant
 from harness.diagnostic import nearest
@@ -37,8 +37,7 @@ WHY: Mapping[str, str] = MappingProxyType(
     {
         ABOUT_A_CALL: "The agent tells the kernel right before its call which allocation of that one thread "
         "is to fail; between two steps there is none.",
-        NOT_BESIDE: "`fault` breaks something by itself. Of the calls in `parallel` nobody could say which "
-        "one was hit, and `measure` would take the time of the fault.",
+        NOT_BESIDE: "`fault` breaks something by itself, and `measure` would take the time of the fault.",
         OF_ITS_OWN: "Who does the step is killed too, and nobody is left to say what it came to.",
         NOT_ONE_CALL: "The machine ends while the answer to a call is waited for. In a step of several "
         "calls, or of none, that would be between two of them, where a step of its own is clearer.",
@@ -63,7 +62,7 @@ def fault_problems(world: World, step: Step) -> Iterator[Problem]:
             yield "fault", ABOUT_A_CALL.format(word=word)
     if step.fault is not None:
         word = faults.word_of(step.fault)
-        if isinstance(step.action, Fault | Parallel | Measure):
+        if isinstance(step.action, Fault | Measure):
             yield "fault", NOT_BESIDE
         elif not faults.FAULTS[word].beside:
             yield "fault", OF_ITS_OWN.format(word=word)

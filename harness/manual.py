@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from harness import layout
-from harness.actions import Fault, Measure, Parallel
+from harness.actions import Fault, Measure
 from harness.faultrules import WHY
 from harness.faults import FAULTS, Word
 from harness.kinds import DEFAULT_MODULES, KINDS, UNPRIVILEGED, Carrier, Kind
@@ -135,7 +135,7 @@ def about(verb: Verb) -> str:
     on = f" on {', '.join(refusable)}" if set(refusable) != set(Carrier) else ""
     beside = [f"`expect`{on}"] if refusable else []
     beside += ["`as`"] if verb.by_process else []
-    beside += ["`fault`"] if verb.kind not in {Fault, Measure, Parallel} else []
+    beside += ["`fault`"] if verb.kind not in {Fault, Measure} else []
     lines += [f"Beside it: {', '.join(beside)}."] if beside else ["Nothing stands beside it."]
     return "  \n".join(lines) + "\n"
 

@@ -110,6 +110,9 @@ def parallel_problems(action: Parallel) -> Iterator[Problem]:
     leaving = [step.action.fd for step in action.steps if isinstance(step.action, Put | Close)]
     for fd in sorted({fd for fd in leaving if leaving.count(fd) > 1}):
         yield "steps", f"fd '{fd}' is taken away twice, and the second time it has no name: 'dup' it first"
+    changes = [vars(step.action) for step in action.steps if isinstance(step.action, Change)]
+    for fd in [change["fd"] for change in changes if len(change) - list(change.values()).count(None) > 2]:
+        yield "steps", f"'change' of '{fd}' is more than one call: a step for each"
 
 
 def measure_problems(world: World, step: Step) -> Iterator[Problem]:

@@ -129,7 +129,7 @@ class Executor:
 
     def _act(self, step: Step, meanwhile: Callable[[], None] | None) -> None:
         action = step.action
-        if not isinstance(action, SimpleAction | Kexec | Jump):
+        if not isinstance(action, SimpleAction | Kexec | Jump | Parallel):
             self.machine.meanwhile = meanwhile
         match action:
             case Open():
@@ -150,7 +150,7 @@ class Executor:
             case List():
                 self._list(action)
             case Parallel():
-                self._parallel(action)
+                self._parallel(action, meanwhile)
             case End(process):
                 self.machine.end_process(process)
                 self.fds.end(process)
@@ -199,17 +199,21 @@ class Executor:
         if not listing.judge(action, reply["entries"], self.evidence):
             raise StepFailedError
 
-    def _parallel(self, action: Parallel) -> None:
-        """Send every step's call before any answer is read; then each is judged by itself."""
-        requests = []
+    def _parallel(self, action: Parallel, meanwhile: Callable[[], None] | None) -> None:
+        """Send every step's call before any answer is read; then each is judged by itself. A step for which
+        the carrier has nothing to do has no call, and is done."""
+        calls = []
         for step in action.steps:
             assert isinstance(step.action, SimpleAction)
             self.fds.before(step.action)
             operations = self._operations(step.action)
-            if len(operations) != 1:
+            if len(operations) > 1:
                 raise HarnessError(f"'{VERB_OF[type(step.action)]}' is {len(operations)} calls, not one")
-            requests.append((step.process, operations[0]))
-        replies = self.machine.at_once(requests)
+            calls.append([(step.process, operation) for operation in operations])
+        self.machine.meanwhile = meanwhile
+        requests = [call for of_step in calls for call in of_step]
+        answers = iter(self.machine.at_once(requests) if requests else ())
+        replies = [next(answers) if of_step else {} for of_step in calls]
         for step, reply in zip(action.steps, replies, strict=True):
             if isinstance(reply, AgentErrnoError):
                 refusals.refused(step, reply, self._own_ops(step.action), self.evidence)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The agent in the guest, spoken to in JSON lines over one SSH channel (protocol: guests/agent)."""
 
+import contextlib
 import functools
 import json
 from collections import deque
@@ -94,6 +95,16 @@ class Agent:
 
     def close(self) -> None:
         """End the connection."""
+        self._channel.close()
+
+    def finish(self, deadline: Deadline, watch: Callable[[], None]) -> None:
+        """End the connection, and wait until the guest's end is gone too, or time runs out.
+
+        dropbear confuses a channel that we have closed, and whose command still ends, with the next one.
+        """
+        with contextlib.suppress(OSError, paramiko.SSHException):
+            self._channel.shutdown_write()
+            deadline.wait(lambda: self._channel.closed, watch)
         self._channel.close()
 
     def _received(self) -> bool:

@@ -26,7 +26,8 @@ class ShellError(Exception):
 
 
 class ShellRefusedError(ShellError):
-    """The server gave no channel, and ran nothing: dropbear does that at times, when one has just ended."""
+    """The server gave no channel, or closed it at once, and ran nothing: dropbear does that at times, when
+    others have just ended."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,19 @@ class Shell:
 
     def channel(self, command: str) -> paramiko.Channel:
         """Start a command and return its channel; raises ShellError, or ShellRefusedError."""
+        limit = Deadline(DIAL_SECONDS)
         try:
-            channel = self._transport.open_session(timeout=DIAL_SECONDS)
-        except paramiko.ChannelException as error:
-            raise ShellRefusedError(f"SSH channel for {command!r}: {error}") from error
+            channel = self._transport.open_session(timeout=limit.seconds)
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise ShellError(f"SSH channel for {command!r}: {error or type(error).__name__}") from error
+            text = f"SSH channel for {command!r}: {error or type(error).__name__}"
+            # The connection is there, and time is left: it was refused, or closed as soon as it was open.
+            if self._transport.is_active() and not limit.expired:
+                raise ShellRefusedError(text) from error
+            raise ShellError(text) from error
         try:
             channel.exec_command(command)
         except (OSError, EOFError, paramiko.SSHException) as error:
+            # It may have been started all the same: dropbear was seen to do that.
             raise ShellError(f"SSH channel for {command!r}: {error or type(error).__name__}") from error
         return channel
 

@@ -131,20 +131,20 @@ class Talking(Watched):
         """Operations at the same time, each with the process that does it; what each of them came to."""
         processes = [self._running(name) for name, _ in requests]
         agents = [self._connect_to(process.dir) for process in processes]
-        limit = Deadline(self.limits.call)
+        limit, watch = Deadline(self.limits.call), self._watch_meanwhile()
         results: list[Reply] = []
         try:
             for agent, (_, request) in zip(agents, requests, strict=True):
                 agent.send(request)
             for agent, (_, (op, _)) in zip(agents, requests, strict=True):
                 try:
-                    results.append(agent.receive(op, limit, self.watch))
+                    results.append(agent.receive(op, limit, watch))
                 except AgentErrnoError as error:
                     results.append(error)
         except AgentLostError as error:
             raise self.lost(Loss.AGENT, str(error), "answers to calls at the same time") from error
         for agent in agents:
-            agent.close()
+            agent.finish(Deadline(self.limits.ssh), self.watch)
         return results
 
     def process_dir(self, name: str | None) -> str:

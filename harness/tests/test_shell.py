@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SSH, against a server in this process."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import paramiko
+import pytest
+
+from harness.deadline import Deadline
+from harness.vm.shell import Shell, ShellError, ShellRefusedError
+
+SECONDS = 20.0
+
+
+class Server(paramiko.ServerInterface):
+    """Lets everybody in, opens channels, and runs nothing."""
+
+    def check_auth_none(self, _username: str) -> int:
+        return paramiko.common.AUTH_SUCCESSFUL
+
+    def check_channel_request(self, _kind: str, _chanid: int) -> int:
+        return paramiko.common.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, _channel: paramiko.Channel, _command: bytes) -> bool:
+        return False
+
+
+class Refusing(Server):
+    """Gives no channel."""
+
+    def check_channel_request(self, _kind: str, _chanid: int) -> int:
+        return paramiko.common.OPEN_FAILED_RESOURCE_SHORTAGE
+
+
+@contextlib.contextmanager
+def served(server: paramiko.ServerInterface) -> Iterator[Shell]:
+    """A shell on a server."""
+    ours, theirs = socket.socketpair()
+    with (
+        contextlib.closing(paramiko.Transport(theirs)) as host,
+        contextlib.closing(paramiko.Transport(ours)) as transport,
+    ):
+        host.add_server_key(paramiko.ECDSAKey.generate())
+        host.start_server(threading.Event(), server)
+        transport.start_client(timeout=SECONDS)
+        transport.auth_none("root")
+        yield Shell(transport)
+
+
+def run(shell: Shell) -> None:
+    shell.run("true", Deadline(SECONDS), lambda: None)
+
+
+def test_no_channel_is_refused() -> None:
+    with served(Refusing()) as shell, pytest.raises(ShellRefusedError):
+        run(shell)
+
+
+def test_a_channel_that_is_closed_as_soon_as_it_is_open_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_session(_self: paramiko.Transport, timeout: float) -> paramiko.Channel:
+        raise paramiko.SSHException(f"what paramiko says when a channel has gone before {timeout} s")
+
+    monkeypatch.setattr(paramiko.Transport, "open_session", open_session)
+    with served(Server()) as shell, pytest.raises(ShellRefusedError):
+        run(shell)
+
+
+def test_a_command_that_may_have_been_started_is_not_refused() -> None:
+    with served(Server()) as shell, pytest.raises(ShellError) as raised:
+        run(shell)
+    assert not isinstance(raised.value, ShellRefusedError)
+
+
+def test_a_connection_that_is_gone_is_not_refused() -> None:
+    with served(Server()) as shell:
+        shell.close()
+        with pytest.raises(ShellError) as raised:
+            run(shell)
+        assert not isinstance(raised.value, ShellRefusedError)
