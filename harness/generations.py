@@ -74,7 +74,8 @@ class Generations:
         image = self.kernels[jump.kernel].image
         disk = images(self.kernels).index(image)
         return {"disk": disk, "size": image.stat().st_size, "cmdline": jump.cmdline} | {
-            "syscall": action.syscall
+            "syscall": action.syscall,
+            "padding": action.padding,
         }
 
     def _leave(self) -> None:

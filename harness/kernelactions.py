@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.scalars import ModuleChange, OneOrMore, Strictly, Text, Whole
+from harness.scalars import ModuleChange, OneOrMore, Size, Strictly, Text, Whole
 
 AT_ONCE = "How many processes do it at the same time; what is for one of them is refused to the others."
 AtOnce = Annotated[Whole, Field(ge=1, le=8, description=AT_ONCE)]
@@ -40,6 +40,13 @@ class NextKernel(Strictly):
             description="More kernel parameters for the next generation; they replace those of the same key."
         ),
     ] = ()
+    padding: Annotated[
+        Size,
+        Field(
+            description="So many zeros are added to the initramfs, and ignored by the next kernel: a large "
+            "one has no room in scratch memory."
+        ),
+    ] = 0
     at_once: AtOnce = 1
     syscall: Annotated[
         Literal["kexec_file_load", "kexec_load"],

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,33 +79,58 @@ static int copy(int from, int to, u64 size)
 }
 
 /*
- * kexec_file_load() wants a regular file that nobody may write: a memfd filled from the disk,
- * then opened anew for reading only.
+ * kexec_file_load() wants a regular file that nobody may write: a memfd filled from another file,
+ * with zeros behind it, then opened anew for reading only.
  */
+static int read_only_copy(struct request *rq, int from, u64 size, u64 padding)
+{
+	int memfd = memfd_create("kexec", MFD_CLOEXEC), copied = -1;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
+	if (memfd < 0)
+		fail(rq, "memfd_create");
+	else if (copy(from, memfd, size) || ftruncate(memfd, size + padding))
+		fail(rq, "copy of what is to be loaded");
+	else
+		copied = open(path, O_RDONLY | O_CLOEXEC);
+	if (copied < 0 && !rq->error)
+		fail(rq, "open of what is to be loaded");
+	if (memfd >= 0)
+		close(memfd);
+	return copied;
+}
+
 static int kernel_file(struct request *rq, u64 disk, u64 size)
 {
-	int from, memfd, kernel = -1;
-	char path[32];
+	int from, kernel;
 
 	from = open_disk(rq, disk);
 	if (from < 0)
 		return -1;
-	memfd = memfd_create("kernel", MFD_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
-	if (memfd < 0)
-		fail(rq, "memfd_create");
-	else if (copy(from, memfd, size))
-		fail(rq, "copy of the kernel");
-	else
-		kernel = open(path, O_RDONLY | O_CLOEXEC);
-	if (kernel < 0 && !rq->error)
-		fail(rq, "open of the kernel");
+	kernel = read_only_copy(rq, from, size, 0);
 	/* Nothing of the disk stays in the page cache: runs that count free memory would see it. */
 	posix_fadvise(from, 0, 0, POSIX_FADV_DONTNEED);
 	close(from);
-	if (memfd >= 0)
-		close(memfd);
 	return kernel;
+}
+
+static int initramfs_file(struct request *rq, const char *path, u64 padding)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC), padded;
+	struct stat st;
+
+	if (from < 0 || fstat(from, &st)) {
+		fail(rq, "open of the initramfs");
+		if (from >= 0)
+			close(from);
+		return -1;
+	}
+	if (!padding)
+		return from;
+	padded = read_only_copy(rq, from, st.st_size, padding);
+	close(from);
+	return padded;
 }
 
 static int file_load(struct request *rq, int kernel, int initramfs, const char *cmdline)
@@ -125,21 +151,21 @@ static const struct {
 int op_kexec_load(struct request *rq)
 {
 	const char *cmdline = "", *initrd = "/sys/firmware/initrd", *name = syscalls[0].name;
-	u64 disk = 0, size = 0;
+	u64 disk = 0, size = 0, padding = 0;
 	int kernel, initramfs, ret = -1;
 	size_t i;
 
 	if (arg_u64(rq, "disk", &disk) || arg_u64(rq, "size", &size) ||
 	    arg_string(rq, "cmdline", &cmdline) || arg_string(rq, "initrd", &initrd) ||
-	    arg_string(rq, "syscall", &name))
+	    arg_string(rq, "syscall", &name) || arg_u64(rq, "padding", &padding))
 		return -1;
 	for (i = 0; i < ARRAY_SIZE(syscalls) && strcmp(name, syscalls[i].name); i++)
 		;
 	if (i == ARRAY_SIZE(syscalls))
 		return refuse(rq, "'syscall' cannot be '%.64s'", name);
-	initramfs = open(initrd, O_RDONLY | O_CLOEXEC);
+	initramfs = initramfs_file(rq, initrd, padding);
 	if (initramfs < 0)
-		return fail(rq, "open of the initramfs");
+		return -1;
 	kernel = kernel_file(rq, disk, size);
 	if (kernel >= 0) {
 		ret = syscalls[i].load(rq, kernel, initramfs, cmdline);

@@ -101,7 +101,7 @@ const struct op ops[] = {
 	{ "vfio_reg", op_vfio_reg, "fd index value" },
 	{ "vfio_write", op_vfio_write, "fd offset value" },
 
-	{ "kexec_load", op_kexec_load, "disk size cmdline initrd? syscall?" },
+	{ "kexec_load", op_kexec_load, "disk size cmdline initrd? padding? syscall?" },
 	{ "kexec_unload", op_kexec_unload, "" },
 	{ "kexec", op_kexec, "delay_ms at_once?" },
 	{ NULL, NULL, NULL }
