@@ -311,7 +311,7 @@ static int delete_boxes(struct request *rq)
 int op_fuzz(struct request *rq)
 {
 	struct fuzz fuzz = { .calls = 10000, .processes = 4 };
-	struct workers workers;
+	struct workers workers = { 0 };
 
 	if (arg_u64(rq, "seed", &fuzz.seed) || arg_u64(rq, "calls", &fuzz.calls) ||
 	    arg_u64(rq, "processes", &fuzz.processes) ||

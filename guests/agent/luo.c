@@ -1,49 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The Live Update Orchestrator, Linux 6.19 and later. Its header
- * (include/uapi/linux/liveupdate.h) is not in the distribution's yet, so what we use of it is
- * declared here.
- */
+/* The Live Update Orchestrator. */
 #include <fcntl.h>
-#include <linux/ioctl.h>
-#include <linux/types.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "faulty.h"
 #include "fds.h"
+#include "luo.h"
 #include "ops.h"
 
-#define LUO_CREATE_SESSION	_IO(0xBA, 0x00)
-#define LUO_RETRIEVE_SESSION	_IO(0xBA, 0x01)
-#define LUO_PRESERVE_FD		_IO(0xBA, 0x40)
-#define LUO_RETRIEVE_FD		_IO(0xBA, 0x41)
-#define LUO_FINISH		_IO(0xBA, 0x42)
-#define LUO_NAME_LENGTH		64
-
-struct luo_session {
-	__u32 size;
-	__s32 fd;	/* out */
-	__u8 name[LUO_NAME_LENGTH];
-};
-
-struct luo_fd {
-	__u32 size;
-	__s32 fd;	/* in to preserve, out of retrieve */
-	__aligned_u64 token;
-};
-
-struct luo_finish {
-	__u32 size;
-	__u32 reserved;
-};
-
-/*
- * The device has a single opener at a time, so the agent opens it once, when it is first needed,
- * and keeps it.
- */
-static int luo_device(struct request *rq)
+/* Opened once, when it is first needed, and kept. */
+int luo_device(struct request *rq)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static int device = -1;

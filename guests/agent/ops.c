@@ -89,6 +89,9 @@ const struct op ops[] = {
 	{ "luo_get", op_luo_get, "session token fd fail_nth?" },
 	{ "luo_finish", op_luo_finish, "session fail_nth?" },
 	{ "luo_close", op_luo_close, "session" },
+	{ "luo_storm", op_luo_storm, "seed seconds? processes? background?" },
+	{ "luo_storm_close", op_luo_storm_close, "" },
+	{ "luo_storm_collect", op_luo_storm_collect, "processes? least?" },
 
 	{ "vfio_open", op_vfio_open, "fd device" },
 	{ "vfio_bind", op_vfio_bind, "fd" },

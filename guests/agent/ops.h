@@ -117,6 +117,13 @@ int op_luo_get(struct request *rq);
 int op_luo_finish(struct request *rq);
 int op_luo_close(struct request *rq);
 
+/* luo_storm.c */
+int op_luo_storm(struct request *rq);
+int op_luo_storm_close(struct request *rq);
+
+/* luo_collect.c */
+int op_luo_storm_collect(struct request *rq);
+
 /* vfio.c */
 int op_vfio_open(struct request *rq);
 int op_vfio_bind(struct request *rq);

@@ -71,14 +71,6 @@ static bool leaving(const struct storm *storm, int op, int error)
 	       (op == DELETE || op == SEAL || op == UNSEAL || op == PREPARE);
 }
 
-static u64 now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
 static int judge(struct actor *actor, int op, int ret)
 {
 	struct worker *worker = actor->worker;
@@ -313,7 +305,7 @@ static int arg_storm(struct request *rq, struct storm *storm)
 int op_storm(struct request *rq)
 {
 	struct storm storm = { .seconds = 3, .boxes = 3, .processes = 4 };
-	struct workers workers;
+	struct workers workers = { 0 };
 
 	if (arg_storm(rq, &storm) ||
 	    workers_start(rq, &workers, storm.processes, storm.seed, storm.faults, storm_process,

@@ -8,9 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "workers.h"
+
+u64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
 
 u64 worker_random(struct worker *worker)
 {
@@ -46,12 +55,27 @@ static void let_allocations_fail(struct worker *worker)
 	close(fd);
 }
 
-/* In the child. Of the agent's fds only the end of the pipe is left. */
-static void work(struct worker *worker, int ended, bool faults, worker_fn *run)
+/* Of the agent's fds only the end of the pipe is left, as number 3, and those that are kept. */
+static void keep_fds(const struct workers *workers, int ended)
+{
+	unsigned int behind = WORKER_FD + workers->nr_kept, i;
+	int copies[WORKER_FDS];
+
+	ended = fcntl(ended, F_DUPFD, behind);
+	for (i = 0; i < workers->nr_kept; i++)
+		copies[i] = fcntl(workers->kept[i], F_DUPFD, behind);
+	dup2(ended, 3);
+	for (i = 0; i < workers->nr_kept; i++)
+		dup2(copies[i], WORKER_FD + i);
+	syscall(SYS_close_range, behind, ~0U, 0);
+}
+
+/* In the child. */
+static void work(const struct workers *workers, struct worker *worker, int ended, bool faults,
+		 worker_fn *run)
 {
 	signal(SIGCHLD, SIG_DFL);
-	dup2(ended, 3);
-	syscall(SYS_close_range, 4, ~0U, 0);
+	keep_fds(workers, ended);
 	if (write(3, "", 1) != 1)
 		worker_wrong(worker, "write: %s", strerror(errno));
 	if (faults)
@@ -93,7 +117,7 @@ int workers_start(struct request *rq, struct workers *workers, unsigned int coun
 		worker.random = seed * WORKERS_MAX + worker.number;
 		pid = fork();
 		if (!pid)
-			work(&worker, ends[1], faults, run);
+			work(workers, &worker, ends[1], faults, run);
 		if (pid < 0)
 			snprintf(worker.result->wrong, sizeof(worker.result->wrong), "fork: %s",
 				 strerror(errno));

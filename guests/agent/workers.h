@@ -6,6 +6,8 @@
 #include "request.h"
 
 #define WORKERS_MAX 32
+#define WORKER_FD 4		/* the first fd that a worker keeps */
+#define WORKER_FDS 8
 #define TALLY_OPS 16
 #define TALLY_ERRNOS 136
 
@@ -29,8 +31,11 @@ struct workers {
 	struct result *results;
 	unsigned int count;
 	int ended;		/* end of file when all workers have ended */
+	int kept[WORKER_FDS];	/* fds of the agent's that they keep */
+	unsigned int nr_kept;
 };
 
+u64 now_ms(void);
 u64 worker_random(struct worker *worker);
 /* A number below limit. */
 unsigned int worker_pick(struct worker *worker, unsigned int limit);
@@ -38,9 +43,9 @@ __printf(2, 3)
 void worker_wrong(struct worker *worker, const char *format, ...);
 
 /*
- * Start so many processes. They have none of the agent's fds, and go on when the connection that
- * asked for them ends. With faults, their allocations fail as /sys/kernel/debug/failslab and
- * fail_page_alloc say.
+ * Start so many processes. Of the agent's fds they have those that are kept, from WORKER_FD on in
+ * that order; they go on when the connection that asked for them ends. With faults, their
+ * allocations fail as /sys/kernel/debug/failslab and fail_page_alloc say.
  */
 int workers_start(struct request *rq, struct workers *workers, unsigned int count, u64 seed,
 		  bool faults, worker_fn *run, const void *context);
