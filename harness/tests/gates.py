@@ -259,5 +259,7 @@ EVERY = {
     "in part": replace(GOOD, not_run=LEFT),
     "not all of it": replace(GOOD, not_run=LEFT[2:]),
     "nothing": replace(GOOD, cells=(), metrics=()),
+    "nothing for these kernels": replace(GOOD, cells=(), metrics=(), not_run=LEFT[2:]),
+    "a shard without anything for them": replace(GOOD, cells=(), metrics=(), not_run=LEFT[2:], shard=(2, 3)),
     "fixed": replace(GOOD, cells=(a_cell(State.FIXED, bad=(4, 0)),)),
 }

@@ -4,6 +4,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,20 @@ def test_all_shards_together_are_the_whole(tmp_path: Path) -> None:
 def test_what_no_shard_can_run_is_said_once(tmp_path: Path) -> None:
     gate = answers.read(merge(shards(tmp_path, 1, 2, 3, not_run=LEFT[2:]), tmp_path / "all"))
     assert gate.not_run == LEFT[2:]
+
+
+def test_a_shard_of_what_cannot_run_here_is_no_gap_and_nothing_else_would_be(tmp_path: Path) -> None:
+    """It is by chance that a shard has nothing else, and no job is to fail for it."""
+    none: dict[str, Any] = {"cells": (), "metrics": (), "not_run": LEFT[2:]}
+    idle = shards(tmp_path, 1, 2, **none)
+    assert [answers.read(one).exit_code for one in idle] == [0, 0]
+    whole = answers.read(merge([*idle, *shards(tmp_path, 3)], tmp_path / "all"))
+    assert whole.answer is Answer.NO_REGRESSION
+    (tmp_path / "other").mkdir()
+    idle = shards(tmp_path / "other", 1, 2, 3, **none)
+    assert answers.read(merge(idle, tmp_path / "none")).answer is Answer.COULD_NOT_TEST
+    assert replace(GOOD, **none).answer is Answer.COULD_NOT_TEST
+    assert replace(GOOD, **(none | {"not_run": LEFT}), shard=(1, 3)).exit_code == 125
 
 
 def test_a_budget_that_ended_in_one_shard_ended_in_all(tmp_path: Path) -> None:
