@@ -2,16 +2,14 @@
 """harness bisect."""
 
 import argparse
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import proc, report
+from harness import report
 from harness.build.spec import kernel_spec
 from harness.build.store import Store, default_store
-from harness.build.variant import Commit, find_commit
+from harness.build.variant import Commit
 from harness.commands.sides import add_tree, positive
 from harness.digest import read
 from harness.errors import HarnessError, UsageError
@@ -37,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.epilog = EXITS
     add_tree(parser, required=True)
-    parser.add_argument("--good", metavar="COMMIT", help="one on which it works")
+    parser.add_argument("--good", metavar="COMMIT", required=True, help="one on which it works")
     parser.add_argument(
         "--bad", metavar="COMMIT", default="HEAD", help="one on which it fails (default: HEAD)"
     )
@@ -48,8 +46,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a commit is good when so many runs pass (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: in the store)")
-    # What `git bisect run` runs: test one commit, and be gone with git.
-    parser.add_argument("--test", metavar="COMMIT", help=argparse.SUPPRESS)
     parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file, or FILE[CARRIER]")
 
 
@@ -57,30 +53,17 @@ def command(options: argparse.Namespace) -> int:
     """See that good is good and bad is bad, then have git look between them. 0: found; 125: not found."""
     store = default_store()
     cases = tested(options.scenario)
-    if options.test:
-        proc.die_with_parent(signal.SIGTERM, os.getppid())
-        commit = find_commit(options.tree, options.test)
-        return verdict_code(run_commit(store, options, cases, commit, options.out))
-    if not options.good:
-        raise UsageError("a bisection begins with a commit on which it works: --good COMMIT")
     folder = options.out or run_folder(store.root, "bisect")
     found = bisect.search(options.tree, options.good, options.bad, folder)
-    for commit, codes in ((found.bad, (1,)), (found.good, (0,))):
-        outcomes = run_commit(store, options, cases, commit, folder)
-        if verdict_code(outcomes) not in codes:
-            raise HarnessError(f"{commit.name} is not {'bad' if 1 in codes else 'good'}: {told(outcomes)}")
-    step = [
-        sys.executable,
-        "-m",
-        "harness",
-        "bisect",
-        "--tree",
-        str(found.bad.tree),
-        "--out",
-        str(folder.absolute()),
-    ]
-    step += ["--runs", str(options.runs), str(options.scenario.absolute()), "--test"]
-    suspects = bisect.bisect(found, step, say)
+
+    def test(commit: Commit) -> list[Outcome]:
+        return run_commit(store, options.runs, cases, commit, folder)
+
+    for commit, code in ((found.bad, EXIT_CODES[Verdict.FAIL]), (found.good, 0)):
+        outcomes = test(commit)
+        if verdict_code(outcomes) != code:
+            raise HarnessError(f"{commit.name} is not {'bad' if code else 'good'}: {told(outcomes)}")
+    suspects = bisect.bisect(found, lambda commit: verdict_code(test(commit)), say)
     for commit in suspects:
         print(f"{commit.hash} {commit.subject}")
         print(evidence(folder, commit))
@@ -99,9 +82,7 @@ def tested(scenario: Path) -> list[Case]:
     return cases
 
 
-def run_commit(
-    store: Store, options: argparse.Namespace, cases: Sequence[Case], commit: Commit, folder: Path
-) -> list[Outcome]:
+def run_commit(store: Store, runs: int, cases: Sequence[Case], commit: Commit, folder: Path) -> list[Outcome]:
     """Run the cases on a commit, up to the first that fails; nothing when it cannot be built."""
     recipe = Recipe("bisect", commit.hash[:12], kernel_spec(None), commit)
     made = sides.make(store, recipe)
@@ -112,7 +93,7 @@ def run_commit(
     journal = Journal(session.folder, commit.hash)
     journal.begin(sys.argv, [])
     outcomes: list[Outcome] = []
-    for _ in range(options.runs):
+    for _ in range(runs):
         for case in cases:
             outcomes.append(run_job(job(session, Next(case, Route.BASE), journal)))
             say(f"{outcomes[-1].verdict} {case.id} on {commit.hash[:12]} {commit.subject}")

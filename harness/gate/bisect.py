@@ -3,13 +3,19 @@
 
 git bisects in a repository of ours, which has no objects of its own and borrows the tree's: refs, logs and
 locks are ours. Nothing is checked out there either; each commit is built like a side of the gate.
+
+The command that git runs says which commit it is about, and waits for the exit code: the test is made here,
+so that whoever ends it ends one process, which puts everything away.
 """
 
-import shlex
+import contextlib
+import os
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from harness.build.variant import Commit, find_commit, git, is_ancestor
 from harness.errors import HarnessError, UsageError
@@ -17,6 +23,8 @@ from harness.proc import ProcessError, run
 
 # A bad commit for `git bisect`, and the one that is to be tested now.
 BAD, NOW = "refs/bisect/bad", "BISECT_HEAD"
+ASK = f'echo "to be tested: $(git rev-parse {NOW})" && read code && exit "$code"'
+ASKS = re.compile("to be tested: ([0-9a-f]+)")
 LOG = "bisect.log"
 
 
@@ -45,27 +53,27 @@ def search(tree: Path, good: str, bad: str, folder: Path) -> Search:
     return found
 
 
-def bisect(found: Search, step: Sequence[str], on_line: Callable[[str], None]) -> list[Commit]:
+def bisect(found: Search, test: Callable[[Commit], int], on_line: Callable[[str], None]) -> list[Commit]:
     """Run git bisect; the first bad commit, or those that it can be when the others cannot be tested.
 
-    step: the command that tests the commit whose hash is put behind it: 0 good, 1 bad, 125 cannot be tested.
-    Raises HarnessError when git, or the command, ends it.
+    test: 0 the commit is good, 1 bad, 125 it cannot be tested; what it raises ends it.
+    Raises HarnessError when git finds nothing.
     """
     borrow(found)
     within = ["git", f"--git-dir={found.repository}", "-c", "safe.directory=*", "bisect"]
     lines: list[str] = []
-
-    def hear(line: str) -> None:
-        lines.append(line)
-        on_line(line)
-
-    # The commit is asked for when it is known: the same command is run each time. What git tells its children
-    # of this repository, in the environment, would lead astray whoever looks at another one.
-    asked = f"commit=$(git rev-parse {NOW}) && unset $(git rev-parse --local-env-vars) && "
-    asked += f'exec {shlex.join(step)} "$commit"'
     try:
-        run([*within, "start", "--no-checkout", found.bad.hash, found.good.hash], on_line=hear)
-        said = run([*within, "run", "sh", "-c", asked], on_line=hear)
+        run([*within, "start", "--no-checkout", found.bad.hash, found.good.hash], on_line=on_line)
+        with answering() as (question, answer):
+
+            def hear(line: str) -> None:
+                if asked := ASKS.fullmatch(line):
+                    answer(test(find_commit(found.bad.tree, asked[1])))
+                elif not line.startswith("running "):
+                    lines.append(line)
+                    on_line(line)
+
+            run([*within, "run", "sh", "-c", ASK], stdin=question, on_line=hear)
     except ProcessError as error:
         candidates = only_skipped("\n".join(lines))
         if not candidates:
@@ -73,9 +81,15 @@ def bisect(found: Search, step: Sequence[str], on_line: Callable[[str], None]) -
         return [find_commit(found.bad.tree, one) for one in candidates]
     finally:
         keep_log(found)
-    if "is the first bad commit" not in said and "first 'bad' commit" not in said:
-        raise HarnessError(f"git bisect found no commit:\n{said.strip()}")
     return [find_commit(found.bad.tree, git(found.repository, "rev-parse", BAD).strip())]
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[tuple[IO[str], Callable[[int], None]]]:
+    """What the command that git runs reads its exit code from, and what says it."""
+    ours, theirs = os.pipe()
+    with os.fdopen(ours) as question, os.fdopen(theirs, "w", buffering=1) as answer:
+        yield question, lambda code: print(code, file=answer)
 
 
 def borrow(found: Search) -> None:
