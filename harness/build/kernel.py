@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Building kernels: allnoconfig and fragments, out of tree, reproducible, once.
 
-An entry of the store holds linux/ (the patched source) and, in it, BUILD (the O= folder). A build folder
-within its source makes kbuild use relative paths throughout, so that the entry can be renamed into place,
-ccache hits whatever the key is, and two builds of the same thing are the same.
+    work/variants-<kernel>/linux   source and objects of the last one; make(1) builds what differs
+    kernel/<name>-<key>/linux      what it came to: the patched source and, in it, BUILD (the O= folder)
+
+A build folder within its source makes kbuild use relative paths throughout, so that a copy of it is as good
+as itself, ccache hits wherever it is, and two builds of the same thing are the same.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 from harness.build.elf import build_id
 from harness.build.kconfig import check, lost, read_fragments
 from harness.build.make import make, toolchain
-from harness.build.patch import Patched, apply_series
+from harness.build.patch import Patched
 from harness.build.source import SOURCE, obtain_source
 from harness.build.spec import TREE, KernelSpec, kernel_spec
 from harness.build.store import Store, key_of, remove
-from harness.build.tree import Synced, check_tree, sync_tree
+from harness.build.tree import HOLDS, Synced, check_tree, sync_tree
 from harness.errors import HarnessError
 from harness.proc import run
 from harness.progress import say, stage
@@ -67,6 +70,7 @@ class Kernel:
     lost: tuple[str, ...] = ()  # optional symbols that it could not be configured with
     slowness: float = 1.0  # how many times as long as the lean kernel it takes for everything
     modules: tuple[str, ...] = ()  # those of its own that the guest image gets if they are there
+    area: str = ""  # the work area that it was built in
 
     @property
     def symbols(self) -> Path:
@@ -112,17 +116,12 @@ def _obtain_named(store: Store, spec: KernelSpec) -> Path:
     inputs = inputs_of(spec, source.origin.sha256)
 
     def build(draft: Path) -> None:
-        copy = draft / SOURCE
-        run(["cp", "--archive", "--link", source.folder, copy])
-        patched = apply_series(copy, copy, spec.patches)
-        for patch, reason in patched.rejected:
-            raise HarnessError(f"{patch} does not apply to {source.origin.description}: {reason}")
-        (copy / BUILD).mkdir()
-        log = store.root / "log" / f"kernel-{spec.name}-{key_of(inputs)}.log"
-        _build(store, spec.name, spec, copy, spec.local_version, log, spec.fragments)
-        _prune(copy / BUILD)
-        log.replace(draft / "build.log")
-        _write_facts(draft, patched)
+        with store.work(area_of(spec)) as area:
+            synced = sync_tree(source.folder, area, spec.patches, ours=True)
+            for patch, reason in synced.patched.rejected:
+                raise HarnessError(f"{patch} does not apply to {source.origin.description}: {reason}")
+            whole = replace(spec, optional=())
+            build_in(store, whole, area, synced, draft, spec.name, spec.local_version, key_of(inputs))
 
     return store.obtain("kernel", spec.name, inputs, build)
 
@@ -134,12 +133,12 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
         with stage(f"reading {tree}"):
             synced = sync_tree(tree, area, spec.patches)
         inputs = inputs_of(spec, synced.identity)
-        entry = store.obtain(
-            "kernel",
-            f"{TREE}-{place}",
-            inputs,
-            lambda draft: build_in(store, spec, area, synced, draft, f"{TREE}-{place}", f"-{TREE}{place}"),
-        )
+        name, local_version, key = f"{TREE}-{place}", f"-{TREE}{place}", key_of(inputs)
+
+        def build(draft: Path) -> None:
+            build_in(store, spec, area, synced, draft, name, local_version, key)
+
+        entry = store.obtain("kernel", name, inputs, build)
     missing = [f"{patch} does not apply to {tree}: {reason}" for patch, reason in synced.patched.rejected]
     missing += _lost(entry / SOURCE / BUILD / ".config", spec)
     for what in missing:
@@ -147,8 +146,32 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
     return entry
 
 
+def area_of(spec: KernelSpec) -> str:
+    """The work area for a named kernel and whatever is nearly like it."""
+    return f"variants-{spec.name}"
+
+
+@contextlib.contextmanager
+def place_for_modules(store: Store, kernel: Kernel) -> Iterator[tuple[Path, Path] | None]:
+    """Source and build folder of a kernel where it was built, if they are there still and nobody else is.
+
+    The paths are the same for one kernel after the other, so the compiler's cache knows what is the same.
+    """
+    with store.work_if_free(kernel.area) if kernel.area else contextlib.nullcontext() as area:
+        holds = area / HOLDS if area else None
+        same = holds is not None and holds.is_file() and holds.read_text() == kernel.key
+        yield (area / SOURCE, area / SOURCE / BUILD) if area and same else None
+
+
 def build_in(
-    store: Store, spec: KernelSpec, area: Path, synced: Synced, draft: Path, name: str, local_version: str
+    store: Store,
+    spec: KernelSpec,
+    area: Path,
+    synced: Synced,
+    draft: Path,
+    name: str,
+    local_version: str,
+    key: str,
 ) -> None:
     """Build in a work area what has changed there since the last time; draft gets a copy of the result."""
     build = synced.folder / BUILD
@@ -168,7 +191,8 @@ def build_in(
     with stage("keeping the result"):
         _snapshot(synced.folder, draft / SOURCE)
     shutil.copy(log, draft / "build.log")
-    _write_facts(draft, synced.patched)
+    _write_facts(draft, synced.patched, area.name)
+    (area / HOLDS).write_text(key)
 
 
 def inputs_of(spec: KernelSpec, source: str) -> dict[str, str]:
@@ -229,14 +253,6 @@ def _dropped(path: Path) -> bool:
     return str(path) in _DROPPED_PATHS or any(fnmatch(path.name, pattern) for pattern in _DROPPED)
 
 
-def _prune(build: Path) -> None:
-    """Remove from a build folder what nobody reads after the build."""
-    for folder, _, files in os.walk(build):
-        for file in (Path(folder, name) for name in files):
-            if _dropped(file.relative_to(build)):
-                file.unlink()
-
-
 def _snapshot(source: Path, target: Path) -> None:
     """Copy a source with its build folder: sources, which change only by rename, as hard links."""
     target.mkdir()
@@ -250,13 +266,14 @@ def _snapshot(source: Path, target: Path) -> None:
     shutil.copytree(build, target / BUILD, symlinks=True, ignore=ignore)
 
 
-def _write_facts(draft: Path, patched: Patched) -> None:
+def _write_facts(draft: Path, patched: Patched, area: str) -> None:
     build = draft / SOURCE / BUILD
     facts = {
         "release": (build / "include/config/kernel.release").read_text().strip(),
         "build_id": build_id(build / "vmlinux"),
         "patches": patched.applied,
         "rejected": patched.rejected,
+        "area": area,
     }
     (draft / _FACTS).write_text(json.dumps(facts, indent=1) + "\n")
 
@@ -281,4 +298,6 @@ def load_kernel(entry: Path, name: str, spec: KernelSpec) -> Kernel:
         lost=tuple(_lost(build / ".config", spec)),
         slowness=spec.slowness,
         modules=spec.modules,
+        # A kernel that was built before this was noted has none.
+        area=facts.get("area", ""),
     )

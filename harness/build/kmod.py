@@ -2,17 +2,18 @@
 """The modules of a guest image: those of the kernel's own that belong into it, and ours, built from kmod/."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.build.kernel import Kernel
+from harness.build.kernel import Kernel, place_for_modules
 from harness.build.make import make, toolchain
-from harness.build.store import Store, key_of
+from harness.build.store import Store, key_of, remove
 from harness.errors import HarnessError
 from harness.proc import run
 from harness.progress import stage
@@ -54,19 +55,23 @@ def obtain_modules(store: Store, kernel: Kernel, kmod: Path = KMOD) -> Modules:
 
     def build(draft: Path) -> None:
         log.parent.mkdir(exist_ok=True)
-        work = draft / "work"
-        for source in sources:
-            (work / source).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(kmod / source, work / source)
-        with stage(f"building modules for kernel {kernel.name}"):
-            try:
-                _make(store, kernel, work, log)
-            except HarnessError:
-                if kernel.complete:
-                    raise
-                _make_each(store, kernel, work, log)
-        _keep([*_own(kernel), *_built(work)], draft)
-        shutil.rmtree(work)
+        with place_for_modules(store, kernel) as found:
+            source, build = found or (kernel.source, kernel.build)
+            work = (source.parent if found else draft) / "modules"
+            make_all = functools.partial(_make, store, source, build, work, kernel.name, log)
+            remove(work)
+            for name in sources:
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(kmod / name, work / name)
+            with stage(f"building modules for kernel {kernel.name}"):
+                try:
+                    make_all()
+                except HarnessError:
+                    if kernel.complete:
+                        raise
+                    _make_each(work, make_all)
+            _keep([*_own(kernel), *_built(work)], draft)
+            remove(work)
         log.replace(draft / "build.log")
 
     entry = store.obtain("modules", name, inputs, build)
@@ -82,7 +87,7 @@ def _sources(kmod: Path) -> tuple[str, ...]:
     return tuple(sorted(str(path.relative_to(kmod)) for path in found))
 
 
-def _make_each(store: Store, kernel: Kernel, work: Path, log: Path) -> None:
+def _make_each(work: Path, make_all: Callable[[], None]) -> None:
     """Build as many modules as can be built: each together with those before it, whose symbols it may use."""
     kbuild = work / "Kbuild"
     whole = kbuild.read_text()
@@ -90,7 +95,7 @@ def _make_each(store: Store, kernel: Kernel, work: Path, log: Path) -> None:
     for name in _OBJ.findall(whole):
         kbuild.write_text(_only(whole, [*built, name]))
         with contextlib.suppress(HarnessError):
-            _make(store, kernel, work, log)
+            make_all()
             built.append(name)
     (work / "modules.order").write_text("".join(f"{name}.o\n" for name in built))
 
@@ -100,10 +105,9 @@ def _only(kbuild: str, names: Sequence[str]) -> str:
     return _OBJ.sub(lambda line: line[0] if line[1] in names else "", kbuild)
 
 
-def _make(store: Store, kernel: Kernel, work: Path, log: Path) -> None:
-    argv = ("make", f"O={kernel.build}", f"M={work}", f"-j{os.cpu_count() or 1}", "modules")
-    what = f"kmod/ for kernel {kernel.name}"
-    make(argv, cwd=kernel.source, ccache=store.root / "ccache", log=log, what=what)
+def _make(store: Store, source: Path, build: Path, work: Path, name: str, log: Path) -> None:
+    argv = ("make", f"O={build}", f"M={work}", f"-j{os.cpu_count() or 1}", "modules")
+    make(argv, cwd=source, ccache=store.root / "ccache", log=log, what=f"kmod/ for kernel {name}")
 
 
 def _own(kernel: Kernel) -> list[Path]:

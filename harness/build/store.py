@@ -132,6 +132,18 @@ class Store:
                 os.utime(area)
                 yield area
 
+    @contextlib.contextmanager
+    def work_if_free(self, name: str) -> Iterator[Path | None]:
+        """A work area that is there, for us alone while the context lasts; nothing when somebody has it."""
+        area = self.root / "work" / name
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(FileLock(self.root / "lock" / f"work-{name}").acquire(timeout=0))
+            except (Timeout, FileNotFoundError):
+                yield None
+                return
+            yield area if area.is_dir() else None
+
     def discard(self, path: Path, lock: str, used: float | None = None) -> bool:
         """Remove an entry or a work area; False when somebody holds its lock, or has used it since that time.
 

@@ -3,6 +3,7 @@
 
     area/linux/          the copy; a file changes here only when its content changes
     area/manifest.json   what each file of the user's was when it was copied
+    area/holds           key of the kernel that was built of it, if nothing has changed since
 
 The copy leaves out what git would ignore, so a tree that was built in place, a dirty git tree and a tree
 without git all give their sources and nothing else.
@@ -21,6 +22,7 @@ from harness.errors import UsageError
 from harness.proc import run
 
 COPY = "linux"
+HOLDS = "holds"
 _MANIFEST = "manifest.json"
 # Files that make a folder a kernel tree, as far as we need one.
 _LANDMARKS = ("Makefile", "Kconfig", "scripts/kconfig/merge_config.sh")
@@ -69,6 +71,7 @@ def sync_tree(tree: Path, area: Path, patches: Sequence[Path], ours: bool = Fals
     """
     copy = area / COPY
     copy.mkdir(exist_ok=True)
+    (area / HOLDS).unlink(missing_ok=True)
     touched = touched_files(patches)
     now = scan(tree, list_sources(tree, area))
     before = _read(area / _MANIFEST)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Variants of a kernel: another commit of a git tree, or patches on top; each built from the one before.
 
-    work/variants-<kernel>/linux   source and objects of the last variant; make(1) builds what differs
-    work/commits-<tree>/linux      the last commit that was taken out of a git tree, with an index of our own
+    work/commits-<tree>/linux   the last commit that was taken out of a git tree, with an index of our own
 
 Nothing of the user's git repository changes: objects are read from it, and the index, the files and all locks
 are ours. `git read-tree -u` writes only the files that differ between two commits; `git archive` would write
@@ -15,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.build.kernel import Kernel, build_in, check_place, inputs_of, load_kernel
+from harness.build.kernel import Kernel, area_of, build_in, check_place, inputs_of, load_kernel
 from harness.build.source import obtain_source
 from harness.build.spec import KernelSpec
-from harness.build.store import Store
+from harness.build.store import Store, key_of
 from harness.build.tree import check_tree, sync_tree
 from harness.errors import HarnessError, UsageError
 from harness.proc import ProcessError, run
@@ -138,14 +137,14 @@ def obtain_variant(store: Store, variant: Variant) -> Kernel:
     inputs = {**inputs_of(spec, origin), "local version": variant.local_version}
 
     def build(draft: Path) -> None:
-        with _pristine(store, variant) as source, store.work(f"variants-{variant.spec.name}") as area:
+        with _pristine(store, variant) as source, store.work(area_of(spec)) as area:
             with stage(f"preparing the source of {name}"):
                 synced = sync_tree(source, area, spec.patches, ours=True)
             refused = dict(synced.patched.rejected)
             for patch in variant.series:
                 if patch.name in refused:
                     raise PatchError(f"{patch.name} does not apply: {refused[patch.name]}")
-            build_in(store, variant.spec, area, synced, draft, name, variant.local_version)
+            build_in(store, variant.spec, area, synced, draft, name, variant.local_version, key_of(inputs))
 
     return load_kernel(store.obtain("kernel", name, inputs, build), name, variant.spec)
 

@@ -2,6 +2,7 @@
 """Kernel builds: keyed by all that goes in, errors that name the cause, incremental for a user's tree."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.build import kernel as kernel_module
-from harness.build.kernel import BUILD, Kernel, obtain_kernel
+from harness.build.kernel import BUILD, Kernel, obtain_kernel, place_for_modules
 from harness.build.make import environment
 from harness.build.source import Origin, Source
 from harness.build.spec import KernelSpec
@@ -50,11 +51,47 @@ def test_named_kernel_is_whole(
     assert not (tree / BUILD).exists()
     assert not list(kernel.build.rglob("*.o"))
     assert "gcc" in (kernel.source.parent / "build.log").read_text()
-    assert list((store.root / "log").iterdir()) == []
 
     start = time.perf_counter()
     assert obtain_kernel(store, None) == kernel
     assert time.perf_counter() - start < 0.1
+
+
+def test_a_named_kernel_is_built_from_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, store: Store, tree: Path, tmp_path: Path
+) -> None:
+    """After a changed patch of ours, of which there are many when they are rebased."""
+    first = named(monkeypatch, store, fake_spec(tmp_path), tree)
+    second = named(monkeypatch, store, fake_spec(tmp_path, patch=PATCH.replace("patched", "other")), tree)
+    log = (second.source.parent / "build.log").read_text()
+    assert "shmem.c" in log
+    assert "main.c" not in log
+    assert "int patched" in (first.source / "mm/shmem.c").read_text()
+    assert "int other" in (second.source / "mm/shmem.c").read_text()
+
+
+def test_modules_are_built_where_their_kernel_was_built_while_it_is_there(
+    monkeypatch: pytest.MonkeyPatch, store: Store, tree: Path, tmp_path: Path
+) -> None:
+    def place(kernel: Kernel) -> tuple[Path, Path] | None:
+        with place_for_modules(store, kernel) as found:
+            return found
+
+    area = store.root / "work" / "variants-7.3.4" / "linux"
+    first = named(monkeypatch, store, fake_spec(tmp_path), tree)
+    assert place(first) == (area, area / BUILD)
+    with store.work(first.area):
+        assert place(first) is None
+    second = named(monkeypatch, store, fake_spec(tmp_path, fragment="CONFIG_SMP=n\n"), tree)
+    assert (place(first), place(second)) == (None, (area, area / BUILD))
+    # What could not be built has changed the source there, and perhaps a header.
+    (tree / "init/main.c").write_text("void _start(void) { wrong }\n")
+    with pytest.raises(HarnessError, match="wrong"):
+        named(monkeypatch, store, fake_spec(tmp_path, fragment="CONFIG_SMP=m\n"), tree)
+    assert place(second) is None
+    assert place(replace(second, area="")) is None
+    shutil.rmtree(area.parent)
+    assert place(second) is None
 
 
 def test_every_input_makes_another_kernel(

@@ -46,6 +46,20 @@ def test_modules_come_in_load_order_and_nothing_else_stays(store: Store, kernel:
     assert obtain_modules(store, kernel, kmod) == modules
 
 
+def test_modules_are_built_beside_the_objects_of_their_kernel(
+    store: Store, kernel: Kernel, kmod: Path
+) -> None:
+    with store.work("variants-7.3.4") as area:
+        fake_tree(area / "linux")
+        (area / "holds").write_text(kernel.key)
+    modules = obtain_modules(store, replace(kernel, area=area.name), kmod)
+    assert modules.names == ("second", "another")
+    log = (modules.directory / "build.log").read_text()
+    assert f"O={area}/linux/build-fdbox M={area}/modules" in log
+    assert not (area / "modules").exists()
+    assert (area / "holds").exists()
+
+
 def test_header_and_kernel_are_in_the_key(store: Store, kernel: Kernel, kmod: Path) -> None:
     keys = {
         obtain_modules(store, kernel, kmod).key,
