@@ -9,5 +9,9 @@ class HarnessError(Exception):
     """
 
 
+class HostError(HarnessError):
+    """The host has no room, or no right: it would be the same with any other kernel, so nothing goes on."""
+
+
 class UsageError(HarnessError):
     """The command line or a scenario is wrong: exit code 129."""

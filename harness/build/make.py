@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HostError
 from harness.proc import ProcessError, run
 
 # Where distributions keep links called gcc that lead to ccache.
@@ -59,8 +59,8 @@ def make(
 ) -> None:
     """Run make, or a script that runs it, in a clean environment, appending its output to log.
 
-    Raises HarnessError that shows the first error in the output and names the log; OSError (ENOSPC) when
-    that error was a full disk.
+    Raises HarnessError that shows the first error in the output and names the log; HostError when somebody
+    ended it; OSError (ENOSPC) when that error was a full disk.
     """
     settings = [f"{name}={value}" for name, value in environment(ccache).items()]
     errors: list[str] = []
@@ -79,6 +79,6 @@ def make(
         if errors and os.strerror(errno.ENOSPC) in errors[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         if error.status is not None and error.status < 0:
-            raise HarnessError(f"the build of {what} was ended by a signal; its output: {log}") from error
+            raise HostError(f"the build of {what} was ended by a signal; its output: {log}") from error
         first = errors[0].strip() if errors else error.tail.strip()
         raise HarnessError(f"{what} does not build: {first}\nwhole output: {log}") from error

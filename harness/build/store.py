@@ -24,7 +24,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HostError
 from harness.proc import ProcessError
 from harness.progress import say
 
@@ -59,7 +59,7 @@ class Store:
 
         Of several processes that want one entry, one makes it and the others wait for it. When make raises
         or is killed, there is no entry. A hit takes no lock.
-        Raises HarnessError when the disk is full or the store cannot be written, and what make raises.
+        Raises HostError when the disk is full or the store cannot be written, and what make raises.
         """
         entry = self.entry(kind, name, inputs)
         if self.find(kind, name, inputs):
@@ -107,7 +107,7 @@ class Store:
     def lock(self, name: str) -> Iterator[None]:
         """Be the only process that holds the lock called name; says so, once, when that means waiting.
 
-        Raises HarnessError when the store cannot be written.
+        Raises HostError when the store cannot be written.
         """
         with self._explained():
             (self.root / "lock").mkdir(parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ class Store:
             if disk_is_full(error):
                 raise self._full() from error
             if error.errno in _UNUSABLE and self._is_mine(error.filename):
-                raise HarnessError(
+                raise HostError(
                     f"cannot use the store {self.root}: {error.strerror} ({error.filename}); "
                     "XDG_CACHE_HOME chooses another place"
                 ) from error
@@ -220,11 +220,11 @@ class Store:
             Path(filename).is_relative_to(self.root) or self.root.is_relative_to(filename)
         )
 
-    def _full(self) -> HarnessError:
+    def _full(self) -> HostError:
         # The draft that filled the disk is gone by now: what is free is what there is to work with.
         place = next(place for place in (self.root, *self.root.parents) if place.exists())
         free = shutil.disk_usage(place).free // 2**20
-        return HarnessError(
+        return HostError(
             f"disk full while building in {self.root} ({free} MiB are free there now); "
             "make room, or let XDG_CACHE_HOME name another place"
         )

@@ -12,7 +12,7 @@ from harness.build.store import Store, default_store
 from harness.build.variant import Commit
 from harness.commands.sides import add_tree, positive
 from harness.digest import read
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, HostError, UsageError
 from harness.gate import bisect, sides
 from harness.gate.cells import Route
 from harness.gate.order import Next
@@ -83,7 +83,7 @@ def tested(scenario: Path) -> list[Case]:
 
 
 def run_commit(store: Store, runs: int, cases: Sequence[Case], commit: Commit, folder: Path) -> list[Outcome]:
-    """Run the cases on a commit, up to the first that fails; nothing when it cannot be built."""
+    """Run the cases on a commit, up to the first that fails; nothing when it cannot be built, or not run."""
     recipe = Recipe("bisect", commit.hash[:12], kernel_spec(None), commit)
     made = sides.make(store, recipe)
     if made.kernel is None:
@@ -95,7 +95,13 @@ def run_commit(store: Store, runs: int, cases: Sequence[Case], commit: Commit, f
     outcomes: list[Outcome] = []
     for _ in range(runs):
         for case in cases:
-            outcomes.append(run_job(job(session, Next(case, Route.BASE), journal)))
+            try:
+                outcomes.append(run_job(job(session, Next(case, Route.BASE), journal)))
+            except HostError:
+                raise
+            except HarnessError as error:
+                say(f"{commit.hash[:12]} cannot be tested: {error}")
+                return []
             say(f"{outcomes[-1].verdict} {case.id} on {commit.hash[:12]} {commit.subject}")
             if outcomes[-1].verdict in {Verdict.FAIL, Verdict.ERROR}:
                 return outcomes

@@ -13,7 +13,7 @@ from harness.build.spec import KernelSpec, kernel_names, kernel_spec, load_specs
 from harness.build.store import Store
 from harness.build.variant import Commit, Variant, between, changed_files, find_commit, obtain_variant
 from harness.build.worktree import find_worktree
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, HostError, UsageError
 from harness.gate.answers import Side
 from harness.gate.routes import BASE, HEAD
 from harness.progress import duration
@@ -115,7 +115,10 @@ def _recipe(side: str, name: str | None, tree: Path | None) -> Recipe:
 
 
 def make(store: Store, recipe: Recipe) -> Made:
-    """Build one side, or say why it cannot be built; a stop of the user's gets through."""
+    """Build one side, or say why it cannot be built.
+
+    Raises UsageError, and HostError: it could not be built whatever it is.
+    """
     began = time.time()
     commit = recipe.commit
     side = Side(
@@ -132,7 +135,7 @@ def make(store: Store, recipe: Recipe) -> Made:
         kernel = _kernel(store, recipe, spec)
         kmod = project / "kmod"
         modules = obtain_modules(store, kernel, kmod)
-    except UsageError:
+    except (UsageError, HostError):
         raise
     except HarnessError as error:
         return Made(replace(side, problem=str(error), seconds=time.time() - began), recipe.spec)

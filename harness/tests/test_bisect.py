@@ -9,7 +9,7 @@ from harness.build.variant import Commit
 from harness.cli import main
 from harness.commands.bisect import evidence, told, verdict_code
 from harness.commands.series import series_code
-from harness.errors import HarnessError, UsageError
+from harness.errors import HostError, UsageError
 from harness.gate.bisect import LOG, bisect, only_skipped, search
 from harness.result import Outcome
 from harness.tests.outcomes import PASSED, a_case, written
@@ -66,10 +66,10 @@ def test_what_a_test_raises_ends_it(tmp_path: Path) -> None:
     """A full disk, say: nothing is found, and it is not that a commit cannot be tested."""
 
     def full(commit: Commit) -> int:
-        raise HarnessError(f"disk full at {commit.subject}")
+        raise HostError(f"disk full at {commit.subject}")
 
     tree = history(tmp_path, "one", "two", "three", "four")
-    with pytest.raises(HarnessError, match=r"disk full at (two|three)"):
+    with pytest.raises(HostError, match=r"disk full at (two|three)"):
         bisect(search(tree, "c0", "main", tmp_path / "out"), full, lambda line: None)
 
 

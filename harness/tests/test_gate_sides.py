@@ -7,7 +7,7 @@ import pytest
 
 from harness.build.store import Store
 from harness.cli import main
-from harness.errors import UsageError
+from harness.errors import HarnessError, HostError, UsageError
 from harness.gate import sides
 from harness.gate.folder import keep
 from harness.gate.sides import Recipe, Wanted, recipes, steps
@@ -46,6 +46,26 @@ def test_a_series_is_on_top_of_the_default_kernel(store: Store, series: Path) ->
     assert head.series.titles == ("1", "2", "3")
     assert not base.series.titles
     assert sides.touched(base, head) == ("kmod/box.c", "mm/x.c")
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: HarnessError) -> None:
+    def obtain(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sides, "obtain_kernel", obtain)
+
+
+def test_what_cannot_be_built_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, HarnessError("it does not build"))
+    made = sides.make(store, recipes(store, Wanted("7.2.12", DEFAULT))[0])
+    assert (made.kernel, made.side.problem) == (None, "it does not build")
+
+
+def test_a_full_disk_is_no_property_of_a_kernel(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then neither a gate nor a bisection goes on."""
+    failing(monkeypatch, HostError("disk full"))
+    with pytest.raises(HostError, match="disk full"):
+        sides.make(store, recipes(store, Wanted("7.2.12", DEFAULT))[0])
 
 
 def test_commits_of_a_tree(store: Store, tmp_path: Path) -> None:

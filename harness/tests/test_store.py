@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.build.store import INPUTS, Store, default_store, key_of
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HostError
 from harness.proc import run
 
 INPUT = {"source": "a"}
@@ -171,9 +171,7 @@ def fill_disk_by_child(draft: Path) -> None:
 @pytest.mark.parametrize("make", [fill_disk, fill_disk_by_child])
 def test_full_disk_is_one_sentence(small_disk: Path, make: Callable[[Path], None]) -> None:
     store = Store(small_disk / "store")
-    with pytest.raises(
-        HarnessError, match=r"^disk full while building in .*/store \(0 MiB are free"
-    ) as caught:
+    with pytest.raises(HostError, match=r"^disk full while building in .*/store \(0 MiB are free") as caught:
         store.obtain("kind", "thing", INPUT, make)
     assert "\n" not in str(caught.value)
     assert list((store.root / "tmp").iterdir()) == []
