@@ -11,6 +11,7 @@ from harness.gate.cells import count_text
 from harness.gate.sides import Made
 from harness.journal import run_folder
 from harness.plaintext import one_line
+from harness.progress import say
 from harness.verdict import EXIT_ERROR, EXIT_INTERRUPTED
 
 
@@ -24,8 +25,10 @@ def command(options: argparse.Namespace) -> int:
     """Compare each step with the last one before it that could be built; print what each came to."""
     asked = request(options)
     first, *others = sides.steps(asked.store, wanted(options))
-    base = sides.make(asked.store, first)
     folder = options.out or run_folder(asked.store.root, "series")
+    if not options.out:
+        say(f"the same command with --out {folder} goes on where this one is interrupted")
+    base = sides.make(asked.store, first)
     found: list[tuple[Made, Gate]] = []
     for number, recipe in enumerate(others, 1):
         made = sides.make(asked.store, recipe)
