@@ -28,6 +28,7 @@ BREAKS: tuple[tuple[str, str, dict[Route, State], str], ...] = (
     ("length-off-by-one", QUICK, {Route.HEAD: R, Route.FORWARD: State.SAME, Route.BACK: R}, "ram"),
     ("leaked-reference", QUICK, {Route.HEAD: R}, ""),
     ("forgotten-unpreserve", QUICK, {Route.HEAD: R}, ""),
+    ("another-format", QUICK, {Route.HEAD: State.SAME, Route.FORWARD: R, Route.BACK: R}, "'get' failed"),
     ("next-kernel-hangs", QUICK, {Route.HEAD: R, Route.FORWARD: R, Route.BACK: State.SAME}, "lost"),
 )
 pytestmark = pytest.mark.slow
