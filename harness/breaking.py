@@ -2,7 +2,6 @@
 """What a scenario breaks on purpose, carried out; each with the proof that it was broken."""
 
 import contextlib
-import errno
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from harness.evidence import Evidence
 from harness.fds import StepFailedError
 from harness.kernelactions import Load
 from harness.result import Blame, Oracle
+from harness.scalars import ERRNOS
 from harness.vm import outage
 from harness.vm.machine import Machine
 
@@ -160,7 +160,7 @@ def fill(machine: Machine, percent: int, evidence: Evidence) -> None:
 
 def order(fault: faults.Handler) -> str:
     """What vfio_mock is told."""
-    number = getattr(errno, fault.errno) if fault.errno else 0
+    number = ERRNOS[fault.errno] if fault.errno else 0
     return f"{fault.operation}:{fault.device}:{number}:{faults.milliseconds(fault.delay)}:1"
 
 

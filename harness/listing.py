@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What FDBox lists, in the words of a scenario, and whether that is what it must be."""
 
-import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.boxactions import List
 from harness.evidence import Evidence
 from harness.result import Oracle
-from harness.scalars import ERRNOS, FD_STATES
+from harness.scalars import ERRNO_NAMES, FD_STATES
 
 # FDBOX_BOX_SEALED.
 SEALED = 0x1
-NAMES = {getattr(errno, name): name for name in sorted(ERRNOS)}
 
 
 def state_of(entry: Mapping[str, Any]) -> str:
@@ -21,7 +19,7 @@ def state_of(entry: Mapping[str, Any]) -> str:
         return "sealed" if entry["state"] & SEALED else "open"
     number = entry["state"]
     state = FD_STATES[number] if number < len(FD_STATES) else f"state {number}"
-    return f"{state} {NAMES.get(entry['error'], entry['error'])}" if entry["error"] else state
+    return f"{state} {ERRNO_NAMES.get(entry['error'], entry['error'])}" if entry["error"] else state
 
 
 def judge(action: List, entries: Sequence[Mapping[str, Any]], evidence: Evidence) -> bool:

@@ -31,7 +31,11 @@ OWNER = r"^[0-9]{1,9}:[0-9]{1,9}$"
 OK = "ok"
 # As the kernel calls them; the C library has second names for some.
 SECOND_NAMES = frozenset({"ENOTSUP", "EWOULDBLOCK", "EDEADLOCK"})
-ERRNOS: frozenset[str] = frozenset(name for name in vars(errno) if name[0] == "E") - SECOND_NAMES
+# Python has the last one since 3.14 only.
+ERRNOS: dict[str, int] = {
+    name: number for name, number in vars(errno).items() if name[0] == "E" and name not in SECOND_NAMES
+} | {"EHWPOISON": 133}
+ERRNO_NAMES: dict[int, str] = {number: name for name, number in ERRNOS.items()}
 
 
 def parse_size(value: object) -> int:
@@ -60,8 +64,8 @@ def check_memory(size: int) -> int:
 
 def parse_result(value: object) -> object:
     """Check what a call can come to: the name of an errno, or `ok`. Raises ValueError."""
-    if isinstance(value, int) and value in errno.errorcode:
-        raise ValueError(f"{value} is not the name of an errno; did you mean '{errno.errorcode[value]}'?")
+    if isinstance(value, int) and value in ERRNO_NAMES:
+        raise ValueError(f"{value} is not the name of an errno; did you mean '{ERRNO_NAMES[value]}'?")
     if isinstance(value, str) and value not in ERRNOS and value != OK:
         raise ValueError(f"'{value}' is not the name of an errno, such as EBUSY{nearest(value, ERRNOS)}")
     return value

@@ -20,37 +20,47 @@ static const struct flag gmem_flags[] = {
 	{ NULL, 0 }
 };
 
-int op_vm(struct request *rq)
+int vm_create(struct request *rq, u64 type)
 {
-	u64 type = 0;
-	int kvm, fd;
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), fd;
 
-	if (arg_u64(rq, "type", &type))
-		return -1;
-	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return fail(rq, "open of /dev/kvm");
 	fd = ioctl(kvm, KVM_CREATE_VM, type);
 	if (fd < 0)
 		fail(rq, "KVM_CREATE_VM");
 	close(kvm);
+	return fd;
+}
+
+int gmem_create(struct request *rq, int vm, u64 size, u64 flags)
+{
+	struct kvm_create_guest_memfd args = { .size = size, .flags = flags };
+	int fd = ioctl(vm, KVM_CREATE_GUEST_MEMFD, &args);
+
+	return fd < 0 ? fail(rq, "KVM_CREATE_GUEST_MEMFD") : fd;
+}
+
+int op_vm(struct request *rq)
+{
+	u64 type = 0;
+	int fd;
+
+	if (arg_u64(rq, "type", &type))
+		return -1;
+	fd = vm_create(rq, type);
 	return fd < 0 ? -1 : fds_add(rq, &held, "fd", fd);
 }
 
 int op_gmem(struct request *rq)
 {
-	u64 flags = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED, size = 0;
-	struct kvm_create_guest_memfd args = {};
 	int vm = fds_find(rq, &held, "vm"), fd;
+	u64 flags = GMEM_DEFAULT, size = 0;
 
 	if (vm < 0 || arg_u64(rq, "size", &size) || arg_flags(rq, "flags", gmem_flags, &flags))
 		return -1;
-	args.size = size;
-	args.flags = flags;
-	fd = ioctl(vm, KVM_CREATE_GUEST_MEMFD, &args);
-	if (fd < 0)
-		return fail(rq, "KVM_CREATE_GUEST_MEMFD");
-	return fds_add(rq, &held, "fd", fd);
+	fd = gmem_create(rq, vm, size, flags);
+	return fd < 0 ? -1 : fds_add(rq, &held, "fd", fd);
 }
 
 /* The other half of kmod/gmem_test.c: no interface of the kernel freezes a file that is open. */

@@ -8,7 +8,7 @@
 
 #include <linux/kvm.h>
 
-#include "types.h"
+#include "request.h"
 
 #define GUEST_MEMFD_MAGIC 0x474d454dL	/* f_type of statfs() */
 
@@ -41,5 +41,12 @@ struct kvm_create_guest_memfd {
 #define GUEST_MEMFD_FLAG_MMAP BIT_ULL(0)
 #define GUEST_MEMFD_FLAG_INIT_SHARED BIT_ULL(1)
 #endif
+
+/* As scenarios have it, unless they say otherwise. */
+#define GMEM_DEFAULT (GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED)
+
+/* A new fd, or -1 after failing the request. */
+int vm_create(struct request *rq, u64 type);
+int gmem_create(struct request *rq, int vm, u64 size, u64 flags);
 
 #endif

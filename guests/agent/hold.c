@@ -96,6 +96,13 @@ static int pageout_piece(void *context, void *data, u64 offset, size_t length)
 	return madvise(data, length, MADV_PAGEOUT);
 }
 
+static int poison_piece(void *context, void *data, u64 offset, size_t length)
+{
+	(void)context;
+	(void)offset;
+	return madvise(data, length, MADV_HWPOISON);
+}
+
 /* To swap with it, as far as the kernel likes to. */
 int op_pageout(struct request *rq)
 {
@@ -106,4 +113,22 @@ int op_pageout(struct request *rq)
 	if (m.fd < 0 || arg_range(rq, m.fd, &m.offset, &m.length, &size))
 		return -1;
 	return mapping_walk(rq, &m);
+}
+
+/*
+ * A page, as if its memory were broken, for good. Where the kernel cannot repair that, as with
+ * guest_memfd, it sends a SIGBUS: the memory is in use. CONFIG_MEMORY_FAILURE.
+ */
+int op_poison(struct request *rq)
+{
+	struct mapping m = { .prot = PROT_READ, .piece = poison_piece, .length = SZ_4K };
+
+	m.fd = fds_find(rq, &held, "fd");
+	if (m.fd < 0 || arg_u64(rq, "offset", &m.offset))
+		return -1;
+	if (mapping_walk(rq, &m) && rq->error != EFAULT)
+		return -1;
+	rq->error = 0;
+	rq->call = NULL;
+	return 0;
 }

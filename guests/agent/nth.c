@@ -3,6 +3,8 @@
  * Each request of FDBox again and again, with its first allocation failing, then its second, and
  * so on, until all succeed. After each failure everything must be as before.
  *
+ * A box is filled with fds of one kind. PUT is of the last one, and so is GET.
+ *
  * Needs FAULT_INJECTION with FAILSLAB, FAIL_PAGE_ALLOC and their debugfs files.
  */
 #include <errno.h>
@@ -18,13 +20,10 @@
 
 #include "faulty.h"
 #include "ops.h"
-#include "stamp.h"
+#include "stock.h"
 
 #define CONTROL "/dev/fdbox/fdbox"
 #define BOX "nth"
-#define FDS 3U
-/* A blob of more than one page, and tables of KHO that are not there yet. */
-#define BIG_PAGES 600U
 #define NTH_MAX 2000
 
 enum { CREATE, PUT, PREPARE, SEAL, UNSEAL, GET, DELETE, REQUESTS };
@@ -35,26 +34,51 @@ static const char *const names[] = {
 
 struct nth {
 	struct request *rq;
+	const struct stock *stock;
 	int control;
 	int box;
 	int fail_nth;		/* our thread's */
 };
 
+static unsigned int last_of(const struct nth *nth)
+{
+	return nth->stock->count - 1;
+}
+
+static void name_fd(__u8 *name, unsigned int i)
+{
+	snprintf((char *)name, FDBOX_NAME_LEN, "fd%u", i);
+}
+
+static int put_fd(struct nth *nth, unsigned int i, int fd)
+{
+	struct fdbox_put_fd put = { .fd = fd };
+
+	name_fd(put.name, i);
+	return ioctl(nth->box, FDBOX_PUT_FD, &put);
+}
+
+static int get_fd(struct nth *nth, unsigned int i)
+{
+	struct fdbox_get_fd get = { 0 };
+
+	name_fd(get.name, i);
+	return ioctl(nth->box, FDBOX_GET_FD, &get);
+}
+
 static int call(struct nth *nth, int request, int fd)
 {
-	struct fdbox_create_box create = { .name = BOX };
-	struct fdbox_put_fd put = { .fd = fd, .name = "fd0" };
-	struct fdbox_get_fd get = { .name = "fd0" };
+	struct fdbox_create_box box = { .name = BOX };
 
 	switch (request) {
 	case CREATE:
-		return ioctl(nth->control, FDBOX_CREATE_BOX, &create);
+		return ioctl(nth->control, FDBOX_CREATE_BOX, &box);
 	case DELETE:
-		return ioctl(nth->control, FDBOX_DELETE_BOX, &create);
+		return ioctl(nth->control, FDBOX_DELETE_BOX, &box);
 	case PUT:
-		return ioctl(nth->box, FDBOX_PUT_FD, &put);
+		return put_fd(nth, last_of(nth), fd);
 	case GET:
-		return ioctl(nth->box, FDBOX_GET_FD, &get);
+		return get_fd(nth, last_of(nth));
 	case PREPARE:
 		return ioctl(nth->box, FDBOX_PREPARE, NULL);
 	case SEAL:
@@ -86,96 +110,118 @@ static int open_box(struct nth *nth)
 	return expect(nth, nth->box >= 0, "a box that was made cannot be opened");
 }
 
-static int make_memfd(unsigned int name, bool big)
+/* A box with all fds, or with all but the last, which is *@left then. */
+static int make_box(struct nth *nth, int *left)
 {
-	int fd = stamp_create(name);
-
-	/* Behind what the stamp is about; a hole in between. */
-	if (fd >= 0 && big && posix_fallocate(fd, 8 * SZ_4K, BIG_PAGES * SZ_4K)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* A box that holds "fd0" to "fd2", or nothing. */
-static int make_box(struct nth *nth, bool full)
-{
-	struct fdbox_put_fd put = { 0 };
+	struct stock_item item = { .rq = nth->rq };
 	unsigned int i;
-	int fd;
 
 	if (call(nth, CREATE, -1) || open_box(nth))
 		return fail(nth->rq, "FDBOX_CREATE_BOX");
-	for (i = 0; full && i < FDS; i++) {
-		fd = make_memfd(i, i == 1);
-		put.fd = fd;
-		snprintf((char *)put.name, sizeof(put.name), "fd%u", i);
-		if (fd < 0 || ioctl(nth->box, FDBOX_PUT_FD, &put))
-			return fail(nth->rq, "FDBOX_PUT_FD");
+	for (item.i = 0; item.i < nth->stock->count; item.i++) {
+		item.earlier[item.i] = nth->stock->make(&item);
+		if (item.earlier[item.i] < 0)
+			return -1;
 	}
+	if (left)
+		*left = item.earlier[last_of(nth)];
+	for (i = 0; i < nth->stock->count - !!left; i++)
+		if (put_fd(nth, i, item.earlier[i]))
+			return fail(nth->rq, "FDBOX_PUT_FD");
 	return 0;
 }
 
 /* How many fds the box has; all must be held. */
 static int count_fds(struct nth *nth)
 {
-	struct fdbox_entry entries[FDS + 1];
+	struct fdbox_entry entries[STOCK_MOST + 1];
 	struct fdbox_list list = {
 		.entries = (unsigned long)entries,
 		.entry_size = sizeof(entries[0]),
-		.count = FDS + 1,
+		.count = STOCK_MOST + 1,
 	};
 	u32 i;
 
 	if (ioctl(nth->box, FDBOX_LIST, &list))
 		return fail(nth->rq, "FDBOX_LIST");
-	for (i = 0; i < list.count && i <= FDS; i++)
+	for (i = 0; i < list.count && i <= STOCK_MOST; i++)
 		if (entries[i].state == FDBOX_FD_PENDING || entries[i].state == FDBOX_FD_LOST)
 			return broken(nth->rq, "an fd is not held any more");
 	return list.count;
 }
 
+/* An fd that must be number @i of the stock, as it was made. */
+static int check_fd(struct nth *nth, unsigned int i, int fd)
+{
+	struct stock_item item = { .rq = nth->rq, .i = i };
+	const char *why = nth->stock->check(&item, fd);
+
+	return why ? broken(nth->rq, "fd%u %s", i, why) : 0;
+}
+
+/* The first @count fds of the box, each as it was made; -1: one is not. */
+static int take_out(struct nth *nth, unsigned int count, int *fds)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		fds[i] = get_fd(nth, i);
+		if (fds[i] < 0)
+			return broken(nth->rq, "fd%u does not come out: %s", i, errno_name(errno));
+		if (check_fd(nth, i, fds[i]))
+			return -1;
+	}
+	return 0;
+}
+
+/* Every fd of the box is as it was made. Afterwards they are in it again, in the same order. */
+static int look_inside(struct nth *nth)
+{
+	int fds[STOCK_MOST];
+	unsigned int i;
+
+	if (take_out(nth, nth->stock->count, fds))
+		return -1;
+	for (i = 0; i < nth->stock->count; i++)
+		if (put_fd(nth, i, fds[i]))
+			return fail(nth->rq, "FDBOX_PUT_FD");
+	return 0;
+}
+
+/* Of @count fds every one comes out, whole. */
+static int check_contents(struct nth *nth, unsigned int count)
+{
+	int fds[STOCK_MOST];
+	unsigned int i;
+
+	if (take_out(nth, count, fds))
+		return -1;
+	for (i = 0; i < count; i++)
+		close(fds[i]);
+	return 0;
+}
+
 /* After a failure: what was there is there, as it was, and can be used. */
 static int unchanged(struct nth *nth, int request, int fd)
 {
+	const int count = nth->stock->count;
+
 	switch (request) {
 	case CREATE:
 		return expect(nth, access("/dev/fdbox/" BOX, F_OK), "a device without a box");
 	case PUT:
-		return expect(nth, !stamp_check(fd, 0), "the caller's fd is not as before") ?:
-		       expect(nth, !count_fds(nth), "an fd in the box that was not put");
+		return check_fd(nth, last_of(nth), fd) ?:
+		       expect(nth, count_fds(nth) == count - 1, "an fd that was not put");
 	case PREPARE:
 	case SEAL:
-		return expect(nth, count_fds(nth) == FDS, "fds of the box are missing") ?:
-		       expect(nth, call(nth, UNSEAL, -1) && errno == EBUSY, "it is sealed");
+		return expect(nth, count_fds(nth) == count, "fds of the box are missing") ?:
+		       expect(nth, call(nth, UNSEAL, -1) && errno == EBUSY, "it is sealed") ?:
+		       look_inside(nth);
 	case GET:
-		return expect(nth, count_fds(nth) == FDS, "fds of the box are missing");
+		return expect(nth, count_fds(nth) == count, "fds of the box are missing");
 	default:
 		return broken(nth->rq, "%s may not fail", names[request]);
 	}
-}
-
-/* Every fd comes out, whole. */
-static int check_contents(struct nth *nth, unsigned int first)
-{
-	struct fdbox_get_fd get = { 0 };
-	unsigned int i;
-	bool good;
-	int fd;
-
-	for (i = first; i < FDS; i++) {
-		snprintf((char *)get.name, sizeof(get.name), "fd%u", i);
-		fd = ioctl(nth->box, FDBOX_GET_FD, &get);
-		if (fd < 0)
-			return broken(nth->rq, "fd%u does not come out: %s", i, errno_name(errno));
-		/* The big one is longer than its stamp says. */
-		good = i == 1 ? !ftruncate(fd, SZ_4K) && !stamp_check(fd, i) : !stamp_check(fd, i);
-		close(fd);
-		if (!good)
-			return broken(nth->rq, "fd%u is not as it was", i);
-	}
-	return 0;
 }
 
 static int prepare_round(struct nth *nth, int request, int *fd)
@@ -184,31 +230,29 @@ static int prepare_round(struct nth *nth, int request, int *fd)
 	nth->box = -1;
 	if (request == CREATE)
 		return 0;
-	if (make_box(nth, request != PUT))
+	if (make_box(nth, request == PUT ? fd : NULL))
 		return -1;
 	if (request == UNSEAL && call(nth, SEAL, -1))
 		return fail(nth->rq, "FDBOX_SEAL");
-	if (request == PUT)
-		*fd = make_memfd(0, false);
 	return 0;
 }
 
 /* What is left of a round that succeeded is still good, and goes. */
 static int end_round(struct nth *nth, int request, int ret)
 {
-	unsigned int first = 0;
+	unsigned int count = nth->stock->count;
 
 	if (request == CREATE && open_box(nth))
 		return -1;
 	if (request == SEAL && call(nth, UNSEAL, -1))
 		return broken(nth->rq, "what was sealed cannot be unsealed");
 	if (request == GET) {
-		if (stamp_check(ret, 0))
-			return broken(nth->rq, "what came out is not what went in");
+		if (check_fd(nth, last_of(nth), ret))
+			return -1;
 		close(ret);
-		first = 1;
+		count--;
 	}
-	if (request != CREATE && request != PUT && request != DELETE && check_contents(nth, first))
+	if (request != CREATE && request != DELETE && check_contents(nth, count))
 		return -1;
 	if (request != DELETE && call(nth, DELETE, -1))
 		return broken(nth->rq, "the box cannot be deleted");
@@ -264,10 +308,10 @@ static int all_rounds(struct nth *nth, int request)
 
 int op_nth(struct request *rq)
 {
-	struct nth nth = { .rq = rq };
+	struct nth nth = { .rq = rq, .stock = stock_find(rq) };
 	int request;
 
-	if (allow_faults(rq))
+	if (!nth.stock || allow_faults(rq))
 		return -1;
 	nth.control = open(CONTROL, O_RDWR | O_CLOEXEC);
 	if (nth.control < 0)

@@ -40,6 +40,7 @@ const struct op ops[] = {
 	{ "mmap", op_mmap, "fd" },
 	{ "munmap", op_munmap, "" },
 	{ "pageout", op_pageout, "fd" },
+	{ "poison", op_poison, "fd offset" },
 
 	{ "extents", op_extents, "fd" },
 	{ "pages", op_pages, "fd" },
@@ -81,7 +82,7 @@ const struct op ops[] = {
 
 	{ "fuzz", op_fuzz, "seed calls processes?" },
 
-	{ "nth", op_nth, "" },
+	{ "nth", op_nth, "kind?" },
 
 	{ "luo_create", op_luo_create, "session fail_nth?" },
 	{ "luo_retrieve", op_luo_retrieve, "session fail_nth?" },

@@ -61,6 +61,7 @@ int op_mappings(struct request *rq);
 int op_mmap(struct request *rq);
 int op_munmap(struct request *rq);
 int op_pageout(struct request *rq);
+int op_poison(struct request *rq);
 
 /* extents.c */
 int op_extents(struct request *rq);

@@ -10,8 +10,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <vfio_mock.h>
-
 #include "fds.h"
 #include "ops.h"
 #include "vfio.h"
@@ -26,37 +24,54 @@ struct vfio_device_bind_iommufd {
 };
 #endif
 
-int op_vfio_open(struct request *rq)
+int vfio_open(struct request *rq, u64 device)
 {
 	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%llu", device);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? fail(rq, "open of the vfio device") : fd;
+}
+
+int op_vfio_open(struct request *rq)
+{
 	u64 device = 0;
 	int fd;
 
 	if (fds_check_free(rq, &held, "fd") || arg_u64(rq, "device", &device))
 		return -1;
-	snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%llu", device);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? fail(rq, "open of the vfio device") : fds_add(rq, &held, "fd", fd);
+	fd = vfio_open(rq, device);
+	return fd < 0 ? -1 : fds_add(rq, &held, "fd", fd);
 }
 
-/* To an iommufd of its own, which lives as long as the device's file. */
-int op_vfio_bind(struct request *rq)
+s64 vfio_bind(struct request *rq, int fd)
 {
 	struct vfio_device_bind_iommufd arg = { .argsz = sizeof(arg) };
-	int fd = fds_find(rq, &held, "fd"), ret;
+	int ret;
 
-	if (fd < 0)
-		return -1;
 	arg.iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (arg.iommufd < 0)
 		return fail(rq, "open of /dev/iommu");
 	ret = ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &arg);
 	if (ret)
 		fail(rq, "VFIO_DEVICE_BIND_IOMMUFD");
-	else
-		buf_member_u64(rq->out, "devid", arg.out_devid);
 	close(arg.iommufd);
-	return ret;
+	return ret ? -1 : (s64)arg.out_devid;
+}
+
+int op_vfio_bind(struct request *rq)
+{
+	int fd = fds_find(rq, &held, "fd");
+	s64 devid;
+
+	if (fd < 0)
+		return -1;
+	devid = vfio_bind(rq, fd);
+	if (devid < 0)
+		return -1;
+	buf_member_u64(rq->out, "devid", devid);
+	return 0;
 }
 
 static int set_trigger(struct request *rq, int fd, int eventfd)
@@ -152,7 +167,7 @@ int op_vfio_unmap(struct request *rq)
 	return ioctl(fd, VFIO_MOCK_UNMAP, &arg) ? fail(rq, "VFIO_MOCK_UNMAP") : 0;
 }
 
-static int write_register(struct request *rq, int fd, u64 offset, u64 value)
+int vfio_write_register(struct request *rq, int fd, u64 offset, u64 value)
 {
 	struct vfio_region_info info;
 	s64 base = vfio_region_offset(rq, fd, VFIO_MOCK_REGION_REGISTERS, &info);
@@ -176,7 +191,7 @@ int op_vfio_reg(struct request *rq)
 
 	if (fd < 0 || arg_u64(rq, "index", &index) || arg_u64(rq, "value", &value))
 		return -1;
-	return write_register(rq, fd, scratch + index * sizeof(__u32), value);
+	return vfio_write_register(rq, fd, scratch + index * sizeof(__u32), value);
 }
 
 /* Any register, by its offset. */
@@ -187,5 +202,5 @@ int op_vfio_write(struct request *rq)
 
 	if (fd < 0 || arg_u64(rq, "offset", &offset) || arg_u64(rq, "value", &value))
 		return -1;
-	return write_register(rq, fd, offset, value);
+	return vfio_write_register(rq, fd, offset, value);
 }

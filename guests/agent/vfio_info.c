@@ -3,8 +3,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <vfio_mock.h>
-
 #include "fds.h"
 #include "ops.h"
 #include "vfio.h"
@@ -31,6 +29,11 @@ static int read_region(struct request *rq, int fd, u32 index, void *data, size_t
 	if ((size_t)ret != length)
 		return refuse(rq, "region %u has %zd bytes, not %zu", index, ret, length);
 	return 0;
+}
+
+int vfio_read_registers(struct request *rq, int fd, struct vfio_mock_registers *registers)
+{
+	return read_region(rq, fd, VFIO_MOCK_REGION_REGISTERS, registers, sizeof(*registers));
 }
 
 static int put_regions(struct request *rq, int fd, u32 count)
@@ -84,7 +87,7 @@ static int put_registers(struct request *rq, int fd)
 	struct buf *out = rq->out;
 	size_t i;
 
-	if (read_region(rq, fd, VFIO_MOCK_REGION_REGISTERS, &registers, sizeof(registers)))
+	if (vfio_read_registers(rq, fd, &registers))
 		return -1;
 	buf_member_u64(out, "id", registers.id);
 	buf_member_u64(out, "generation", registers.generation);
