@@ -173,17 +173,24 @@ def test_a_fault_that_qemu_does_not_do(
 
 
 @pytest.mark.parametrize(
-    ("fault", "order", "words"),
+    ("fault", "order", "instead", "words"),
     [
-        ("panic", "vm.outage.PANIC_ORDER", "the kernel was ordered to panic, and did not"),
-        ("{pressure: 50%}", "breaking.FILL", "MiB were taken, and of"),
-        ("kill", "vm.talk.AGENT_ENDS", "'ram' is still held"),
+        ("panic", "vm.outage.PANIC_ORDER", "true #", "the kernel was ordered to panic, and did not"),
+        ("{pressure: 50%}", "breaking.FILL", "true #", "MiB were taken, and of"),
+        # The agent goes on as it is, and is connected to.
+        ("kill", "vm.talk.RESTART", "true", "'ram' is still held"),
     ],
 )
 def test_a_fault_that_the_guest_does_not_do(
-    fault: str, order: str, words: str, artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str,
+    order: str,
+    instead: str,
+    words: str,
+    artifacts: Artifacts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"harness.{order}", "true #")
+    monkeypatch.setattr(f"harness.{order}", instead)
     could_not_break(f"  - open: {{fd: ram, size: 1M}}\n  - fault: {fault}\n", words, artifacts, tmp_path)
 
 
