@@ -43,11 +43,14 @@ def word(value: Plain) -> str:
             text = "+".join(map(word, value.values()))
         case tuple():
             text = "+".join(map(word, value))
-        case bool():
-            text = str(value).lower()
         case _:
-            text = str(value)
+            text = spelled(value)
     return NOT_IN_IDS.sub("_", text)[:LONGEST_WORD]
+
+
+def spelled(value: Plain) -> str:
+    """A value within text, true and false as YAML has them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def step_word(step: Mapping[str, Plain]) -> str:
@@ -63,7 +66,7 @@ def substitute(value: Plain, values: Values) -> Plain:
             whole = NAME.fullmatch(value)
             if whole and whole[1] in values:
                 return values[whole[1]]
-            return NAME.sub(lambda m: str(values[m[1]]) if m[1] in values else m[0], value)
+            return NAME.sub(lambda m: spelled(values[m[1]]) if m[1] in values else m[0], value)
         case dict():
             return {
                 key: inner if key == "matrix" else substitute(inner, values) for key, inner in value.items()

@@ -6,16 +6,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "luo_storm.h"
@@ -27,7 +22,6 @@
 #define FILE_FD 80
 #define FILES 8U
 #define LAST_FD 96
-#define PATIENCE_MS 60000
 
 enum { CREATE, CLOSE, PRESERVE, NAME, AGAIN, RETRIEVE, FINISH, CALLS };
 
@@ -193,27 +187,11 @@ static void disturb(struct worker *worker)
 {
 	int fd = stamp_create(worker_random(worker) | STAMP_LOOSE);
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
 		dup2(fd, FILE_FD + worker_pick(worker, FILES));
 		close(FILE_FD + worker_pick(worker, FILES));
 		close(OWN_FD + worker_pick(worker, OWN));
 	}
-}
-
-/* On a busy host some seconds are not long enough for each call to succeed once. */
-static bool goes_on(const struct actor *actor, u64 end)
-{
-	const struct result *result = actor->worker->result;
-	u64 now = now_ms();
-	int op;
-
-	if (*result->wrong || now >= end + PATIENCE_MS)
-		return false;
-	for (op = 0; op < NEEDED; op++)
-		if (!result->calls[op][0])
-			return true;
-	return now < end;
 }
 
 static void storm_process(struct worker *worker)
@@ -229,15 +207,10 @@ static void storm_process(struct worker *worker)
 	pid_t company = 0;
 
 	if (actor.shared)
-		company = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-	if (actor.shared && !company)
-		disturb(worker);
-	while (goes_on(&actor, end))
+		company = worker_join(worker, disturb);
+	while (worker_goes_on(worker, end, NEEDED))
 		act(&actor);
-	if (company > 0) {
-		kill(company, SIGKILL);
-		waitpid(company, NULL, 0);
-	}
+	worker_part(company);
 }
 
 /* The ledger is the first that is preserved; its mapping stays when its fd is closed. */

@@ -77,6 +77,10 @@ const struct op ops[] = {
 	{ "many_get", op_many_get, "box count width?" },
 	{ "race_put", op_race_put, "box count" },
 
+	{ "writer_seal", op_writer_seal, "box name count prepare?" },
+	{ "writer_preserve", op_writer_preserve, "session count" },
+	{ "writer_check", op_writer_check, "fd" },
+
 	{ "storm", op_storm, "seed seconds? boxes? processes? faults? background?" },
 	{ "storm_collect", op_storm_collect, "least?" },
 

@@ -110,6 +110,11 @@ int op_nth(struct request *rq);
 /* race.c */
 int op_race_put(struct request *rq);
 
+/* writer.c */
+int op_writer_seal(struct request *rq);
+int op_writer_preserve(struct request *rq);
+int op_writer_check(struct request *rq);
+
 /* luo.c */
 int op_luo_create(struct request *rq);
 int op_luo_retrieve(struct request *rq);

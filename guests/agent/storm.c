@@ -6,15 +6,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <fdbox.h>
@@ -29,7 +23,6 @@
 /* The memfds to be put are at these numbers; what GET returns is below. */
 #define FIRST_FD 64
 #define FDS 16U
-#define PATIENCE_MS 60000
 
 enum { CREATE, DELETE, OPEN, PUT, GET, SEAL, UNSEAL, PREPARE, LIST, LIST_BOXES };
 
@@ -243,26 +236,10 @@ static void disturb(struct worker *worker)
 {
 	int fd = stamp_create(worker_random(worker) | STAMP_LOOSE);
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
 		dup2(fd, FIRST_FD + worker_pick(worker, FDS));
 		close(FIRST_FD + worker_pick(worker, FDS + 4));
 	}
-}
-
-/* On a busy host some seconds are not long enough for each operation to succeed once. */
-static bool goes_on(const struct actor *actor, u64 end)
-{
-	const struct result *result = actor->worker->result;
-	u64 now = now_ms();
-	int op;
-
-	if (*result->wrong || now >= end + PATIENCE_MS)
-		return false;
-	for (op = 0; op <= LIST_BOXES; op++)
-		if (!result->calls[op][0])
-			return true;
-	return now < end;
 }
 
 static void storm_process(struct worker *worker)
@@ -279,15 +256,10 @@ static void storm_process(struct worker *worker)
 	for (i = 0; i < BOXES_MAX; i++)
 		actor.devices[i] = -1;
 	if (actor.shared)
-		company = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-	if (actor.shared && !company)
-		disturb(worker);
-	while (goes_on(&actor, end))
+		company = worker_join(worker, disturb);
+	while (worker_goes_on(worker, end, LIST_BOXES + 1))
 		act(&actor);
-	if (company > 0) {
-		kill(company, SIGKILL);
-		waitpid(company, NULL, 0);
-	}
+	worker_part(company);
 }
 
 static int arg_storm(struct request *rq, struct storm *storm)

@@ -2,12 +2,15 @@
 /* Processes that do something at the same time. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +47,39 @@ void worker_wrong(struct worker *worker, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(worker->result->wrong, sizeof(worker->result->wrong), format, args);
 	va_end(args);
+}
+
+bool worker_goes_on(const struct worker *worker, u64 end, unsigned int needed)
+{
+	const struct result *result = worker->result;
+	u64 now = now_ms();
+	unsigned int op;
+
+	if (*result->wrong || now >= end + PATIENCE_MS)
+		return false;
+	for (op = 0; op < needed; op++)
+		if (!result->calls[op][0])
+			return true;
+	return now < end;
+}
+
+pid_t worker_join(struct worker *worker, worker_fn *run)
+{
+	pid_t company = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+	if (company)
+		return company;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run(worker);
+	_exit(0);
+}
+
+void worker_part(pid_t company)
+{
+	if (company <= 0)
+		return;
+	kill(company, SIGKILL);
+	waitpid(company, NULL, 0);
 }
 
 static void let_allocations_fail(struct worker *worker)
@@ -144,6 +180,11 @@ int workers_wait(struct request *rq, struct workers *workers)
 	return 0;
 }
 
+void workers_free(struct workers *workers)
+{
+	munmap(workers->results, workers->count * sizeof(*workers->results));
+}
+
 static void report_op(struct buf *out, const u64 calls[TALLY_ERRNOS])
 {
 	int error;
@@ -175,6 +216,6 @@ int workers_report(struct request *rq, struct workers *workers, const char *cons
 			ret = refuse(rq, "not one '%s' succeeded: that was no test", names[op]);
 	}
 	buf_close(rq->out, '}');
-	munmap(workers->results, workers->count * sizeof(*workers->results));
+	workers_free(workers);
 	return ret;
 }

@@ -3,9 +3,12 @@
 #ifndef AGENT_WORKERS_H
 #define AGENT_WORKERS_H
 
+#include <sys/types.h>
+
 #include "request.h"
 
 #define WORKERS_MAX 32
+#define PATIENCE_MS 60000	/* how long a busy host may take for what should take no time */
 #define WORKER_FD 4		/* the first fd that a worker keeps */
 #define WORKER_FDS 8
 #define TALLY_OPS 16
@@ -39,6 +42,14 @@ u64 now_ms(void);
 u64 worker_random(struct worker *worker);
 /* A number below limit. */
 unsigned int worker_pick(struct worker *worker, unsigned int limit);
+/*
+ * Whether a worker has to go on: until then, by now_ms(), and until each of the first so many
+ * operations has succeeded once, for which a busy host may need longer.
+ */
+bool worker_goes_on(const struct worker *worker, u64 end, unsigned int needed);
+/* Another process with the worker's own fds, that does this until they part. */
+pid_t worker_join(struct worker *worker, worker_fn *run);
+void worker_part(pid_t company);
 __printf(2, 3)
 void worker_wrong(struct worker *worker, const char *format, ...);
 
@@ -51,6 +62,7 @@ int workers_start(struct request *rq, struct workers *workers, unsigned int coun
 		  bool faults, worker_fn *run, const void *context);
 /* Wait for all; fails the request when one crashed, or saw something wrong. */
 int workers_wait(struct request *rq, struct workers *workers);
+void workers_free(struct workers *workers);
 /*
  * Add the member "calls": { operation: { errno: how often } }. Refuses when one of the first so
  * many operations never succeeded. Frees the results.

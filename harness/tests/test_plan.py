@@ -6,6 +6,7 @@ import pytest
 
 from harness.boxactions import CreateBox
 from harness.build.image import DESCRIPTION, load_image
+from harness.commandactions import Ssh
 from harness.fdactions import Change, Open
 from harness.kernelactions import Kexec
 from harness.kinds import DEFAULT_MODULES, Carrier
@@ -229,6 +230,19 @@ steps:
     assert found[-1].steps[0].action == CreateBox("vm4K+1")
     assert found[-1].steps[1].action == Open("a", 4097)
     assert found[-1].steps[2].action == Change("a", seals=("GROW", "SHRINK"))
+
+
+def test_a_variable_within_text_is_spelled_as_in_yaml() -> None:
+    text = """\
+summary: s
+matrix: {FLAG: [true, 0]}
+steps:
+  - ssh: agent call '{"flag":$FLAG}'
+"""
+    assert [one.steps[0].action for one in plans(text, "/a/scenarios/x.yaml")] == [
+        Ssh("""agent call '{"flag":true}'"""),
+        Ssh("""agent call '{"flag":0}'"""),
+    ]
 
 
 def test_a_repeat_is_a_chain() -> None:
