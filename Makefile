@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 
 PLACES := $(shell $(PYTHON) -I -S harness/bootstrap.py --where)
+ifneq ($(words $(PLACES)),2)
+$(error not two paths without blanks for store and venv, but '$(PLACES)': set XDG_CACHE_HOME to a folder without blanks)
+endif
 STORE := $(firstword $(PLACES))
 VENV := $(lastword $(PLACES))
 BIN := $(VENV)/bin

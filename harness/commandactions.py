@@ -40,7 +40,15 @@ class Ssh(Strictly):
     """Run a shell command in the guest, as root; the fds held open are at /run/fd/<name>."""
 
     command: Annotated[Text, Field(description="The command, for the guest's /bin/sh.")]
-    status: Annotated[Whole, Field(ge=0, le=255, description="Exit status that it must have, 0 to 255.")] = 0
+    status: Annotated[
+        Whole,
+        Field(
+            ge=0,
+            le=255,
+            description="Exit status that it must have, 0 to 255. Another one is the kernel's fault, but for "
+            "125: the command could not test it.",
+        ),
+    ] = 0
     stdout: Annotated[
         Output | None,
         ShortOutput,

@@ -10,6 +10,7 @@ from harness.commandactions import Qmp, Selftest, Ssh
 from harness.evidence import Evidence
 from harness.fds import StepFailedError
 from harness.result import SECONDS, Blame, Oracle
+from harness.verdict import EXIT_ERROR
 from harness.vm.machine import Machine
 from harness.vm.monitor import MonitorError, MonitorRefusedError
 
@@ -23,7 +24,8 @@ def ssh(machine: Machine, action: Ssh, evidence: Evidence) -> None:
     differences = tuple(answers.command(action, result))
     if differences:
         output = tuple((result.stdout + result.stderr).splitlines()[-LAST:])
-        differ(f"the command did something else: {action.command}", differences, evidence, output)
+        blame = Blame.HARNESS if result.status == EXIT_ERROR else Blame.KERNEL
+        differ(f"the command did something else: {action.command}", differences, evidence, output, blame)
     evidence.prove(Oracle.STEP, f"{action.command}: {answers.expectations(action)}")
 
 
@@ -88,9 +90,13 @@ def measure(machine: Machine, action: Measure, step: Step, spent: float, evidenc
 
 
 def differ(
-    what: str, differences: Sequence[answers.Difference], evidence: Evidence, detail: tuple[str, ...] = ()
+    what: str,
+    differences: Sequence[answers.Difference],
+    evidence: Evidence,
+    detail: tuple[str, ...] = (),
+    blame: Blame = Blame.KERNEL,
 ) -> None:
     """A free step came back with something else than the scenario says."""
     expected, seen = (", ".join(dict.fromkeys(side)) for side in zip(*differences, strict=True))
-    evidence.find(Oracle.STEP, what, expected, seen, detail=detail)
+    evidence.find(Oracle.STEP, what, expected, seen, detail=detail, blame=blame)
     raise StepFailedError

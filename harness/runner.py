@@ -12,7 +12,7 @@ from harness import checks, drawing, identity, leaks, requirements
 from harness.artifacts import Artifacts, hardware, with_parameters
 from harness.boxactions import CreateBox
 from harness.completeness import missing, unverified
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, HostError, UsageError
 from harness.events import Events
 from harness.evidence import Evidence
 from harness.fds import Fds, StepFailedError
@@ -74,7 +74,7 @@ def run(
                 _conclude(plan, artifacts, out, evidence, journal)
                 raise
     except OSError as error:
-        raise HarnessError(f"cannot keep the records of this run in {out}: {error.strerror}") from error
+        raise HostError(f"cannot keep the records of this run in {out}: {error.strerror}") from error
 
 
 def check_free(out: Path) -> None:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from harness.build.store import Store
 from harness.deadline import Deadline
-from harness.errors import HarnessError
+from harness.errors import HostError
 from harness.progress import duration, say
 
 # QEMU itself takes so much beside the guest's memory, and the host keeps a part of its own, in MiB.
@@ -73,5 +73,5 @@ def place(store: Store, machine: int, seconds: float = WAIT_SECONDS) -> Iterator
         except Timeout:
             found = False
         if not found:
-            raise HarnessError(f"no place for a machine in {duration(seconds)}: who holds {folder}?")
+            raise HostError(f"no place for a machine in {duration(seconds)}: who holds {folder}?")
         yield

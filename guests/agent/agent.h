@@ -8,6 +8,9 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+/* As harness/errors.py has it: this says nothing about the kernel. */
+#define CANNOT_TELL 125
+
 #define SOCKET_NAME "agent.sock"
 #define LINKS_NAME "fd"
 #define PROCESSES_NAME "process"
@@ -17,6 +20,7 @@ int restart(void);		/* restart.c */
 /* read(), and what fd came along is kept for the next request. process.c */
 ssize_t receive(int socket, void *data, size_t room);
 int relay(void);		/* client.c */
+/* 0, 1 when a call failed or the kernel did wrong, CANNOT_TELL when the agent could not ask. */
 int call_once(const char *request);
 int run_rfc(int count, char **args);	/* rfc.c */
 

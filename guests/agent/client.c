@@ -114,14 +114,17 @@ int call_once(const char *request)
 	ssize_t got;
 
 	if (fd < 0 || write_all(fd, request, strlen(request)) || write_all(fd, "\n", 1))
-		return 1;
+		return CANNOT_TELL;
 	shutdown(fd, SHUT_WR);
 	/* The id comes first, then "ok" or "error": the start tells which. */
 	while (len < sizeof(start) && (got = read(fd, start + len, sizeof(start) - len)) > 0)
 		len += got;
 	if (write_all(1, start, len))
-		return 1;
+		return CANNOT_TELL;
 	while (pump(fd, 1) > 0)
 		;
-	return memmem(start, len, ",\"ok\":{", 7) ? 0 : 1;
+	if (memmem(start, len, ",\"ok\":{", 7))
+		return 0;
+	/* Refused by the agent itself (refuse()), or there was no answer. */
+	return !len || memmem(start, len, ",\"call\":null,", 13) ? CANNOT_TELL : 1;
 }

@@ -98,7 +98,7 @@ static int pageout_piece(void *context, void *data, u64 offset, size_t length)
 
 static int poison_piece(void *context, void *data, u64 offset, size_t length)
 {
-	(void)context;
+	*(bool *)context = true;
 	(void)offset;
 	return madvise(data, length, MADV_HWPOISON);
 }
@@ -121,12 +121,22 @@ int op_pageout(struct request *rq)
  */
 int op_poison(struct request *rq)
 {
-	struct mapping m = { .prot = PROT_READ, .piece = poison_piece, .length = SZ_4K };
+	bool tried = false;
+	/* To be written: so that there is a page, also where a hole was. */
+	struct mapping m = {
+		.prot = PROT_READ | PROT_WRITE,
+		.piece = poison_piece,
+		.context = &tried,
+	};
+	u64 size;
 
 	m.fd = fds_find(rq, &held, "fd");
-	if (m.fd < 0 || arg_u64(rq, "offset", &m.offset))
+	if (m.fd < 0 || arg_range(rq, m.fd, &m.offset, &m.length, &size))
 		return -1;
-	if (mapping_walk(rq, &m) && rq->error != EFAULT)
+	if (!m.length)
+		return refuse(rq, "there is no page at %llu, in %llu bytes", m.offset, size);
+	m.length = SZ_4K;
+	if (mapping_walk(rq, &m) && !(tried && rq->error == EFAULT))
 		return -1;
 	rq->error = 0;
 	rq->call = NULL;

@@ -3,7 +3,7 @@
  * Each request of FDBox again and again, with its first allocation failing, then its second, and
  * so on, until all succeed. After each failure everything must be as before.
  *
- * A box is filled with fds of one kind. PUT is of the last one, and so is GET.
+ * A box is filled with the fds of a stock (stock.h). PUT is of the last one, and so is GET.
  *
  * Needs FAULT_INJECTION with FAILSLAB, FAIL_PAGE_ALLOC and their debugfs files.
  */

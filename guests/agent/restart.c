@@ -45,6 +45,21 @@ static int end(pid_t pid)
 	return ret < 0 ? -1 : 0;
 }
 
+/* Who has no program any more may still have its fds. */
+static bool is_ending_agent(const char *pid)
+{
+	char path[PATH_MAX], state = 'X';
+	FILE *stat;
+	bool read;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	stat = fopen(path, "re");
+	read = stat && fscanf(stat, "%*d (agent) %c", &state) == 1;
+	if (stat)
+		fclose(stat);
+	return read && state != 'Z' && state != 'X';
+}
+
 /* One look through all processes; how many others run our program and were ended, or -1. */
 static int end_others(const char *ours)
 {
@@ -60,7 +75,7 @@ static int end_others(const char *ours)
 		if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == getpid())
 			continue;
 		program(entry->d_name, path, sizeof(path));
-		if (strcmp(path, ours))
+		if (strcmp(path, ours) && (*path || !is_ending_agent(entry->d_name)))
 			continue;
 		count = end(atoi(entry->d_name)) ? -1 : count + 1;
 	}

@@ -130,6 +130,7 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
     tree = check_tree(tree)
     place = hashlib.sha256(str(tree).encode()).hexdigest()[:8]
     with store.work(f"tree-{place}") as area:
+        held = (area / HOLDS).read_text() if (area / HOLDS).is_file() else ""
         with stage(f"reading {tree}"):
             synced = sync_tree(tree, area, spec.patches)
         inputs = inputs_of(spec, synced.identity)
@@ -139,6 +140,9 @@ def _obtain_tree(store: Store, spec: KernelSpec, tree: Path) -> Path:
             build_in(store, spec, area, synced, draft, name, local_version, key)
 
         entry = store.obtain("kernel", name, inputs, build)
+        if held == key:
+            # Read again, and found as it was: modules can be built there.
+            (area / HOLDS).write_text(key)
     missing = [f"{patch} does not apply to {tree}: {reason}" for patch, reason in synced.patched.rejected]
     missing += _lost(entry / SOURCE / BUILD / ".config", spec)
     for what in missing:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The modules of a guest image: those of the kernel's own that belong into it, and ours, built from kmod/."""
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from harness.build.kernel import Kernel, place_for_modules
 from harness.build.make import make, toolchain
 from harness.build.store import Store, key_of, remove
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HostError
 from harness.proc import run
 from harness.progress import stage
 
@@ -66,6 +65,8 @@ def obtain_modules(store: Store, kernel: Kernel, kmod: Path = KMOD) -> Modules:
             with stage(f"building modules for kernel {kernel.name}"):
                 try:
                     make_all()
+                except HostError:
+                    raise
                 except HarnessError:
                     if kernel.complete:
                         raise
@@ -94,9 +95,13 @@ def _make_each(work: Path, make_all: Callable[[], None]) -> None:
     built: list[str] = []
     for name in _OBJ.findall(whole):
         kbuild.write_text(_only(whole, [*built, name]))
-        with contextlib.suppress(HarnessError):
+        try:
             make_all()
-            built.append(name)
+        except HostError:
+            raise
+        except HarnessError:
+            continue
+        built.append(name)
     (work / "modules.order").write_text("".join(f"{name}.o\n" for name in built))
 
 

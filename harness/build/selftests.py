@@ -20,7 +20,7 @@ from harness.build.kernel import Kernel
 from harness.build.make import make, toolchain
 from harness.build.spec import TREE
 from harness.build.store import Store, key_of
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HostError
 from harness.proc import run
 from harness.progress import say, stage
 
@@ -105,6 +105,8 @@ def _tolerated(kernel: Kernel, failed: list[str]) -> Iterator[None]:
     """Note what does not build of a tree of the user's; nobody has promised that it does."""
     try:
         yield
+    except HostError:
+        raise
     except HarnessError as error:
         if kernel.name != TREE:
             raise

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A private, patched copy of a kernel tree of the user's, kept current. The tree itself is only read.
+"""A private, patched copy of a kernel tree, kept current. The tree itself is only read.
 
     area/linux/          the copy; a file changes here only when its content changes
-    area/manifest.json   what each file of the user's was when it was copied
+    area/manifest.json   what each file of the tree was when it was copied
     area/holds           key of the kernel that was built of it, if nothing has changed since
 
 The copy leaves out what git would ignore, so a tree that was built in place, a dirty git tree and a tree

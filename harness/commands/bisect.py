@@ -119,7 +119,7 @@ def verdict_code(outcomes: Sequence[Outcome]) -> int:
 
 def told(outcomes: Sequence[Outcome]) -> str:
     """What the runs of a commit came to, on one line."""
-    return "; ".join(report.headline(one) for one in outcomes) or "it cannot be built"
+    return "; ".join(report.headline(one) for one in outcomes) or "it cannot be built or run: see above"
 
 
 def evidence(folder: Path, commit: Commit) -> str:

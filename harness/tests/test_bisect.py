@@ -137,7 +137,7 @@ def test_the_evidence_is_what_failed_on_the_commit(tmp_path: Path) -> None:
     found = evidence(tmp_path, commit)
     assert found.startswith(f"FAIL {failed.case}")
     assert failed.findings[0].what in found
-    assert told([]) == "it cannot be built"
+    assert told([]) == "it cannot be built or run: see above"
     assert told([PASSED, failed]).count(";") >= 1
 
 

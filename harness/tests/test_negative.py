@@ -172,11 +172,18 @@ def test_a_fault_that_qemu_does_not_do(
     could_not_break(f"  - fault: {fault}\n", words, artifacts, tmp_path)
 
 
+@pytest.mark.parametrize("command", ["exit 125", """agent call '{"op":"close","fd":"none"}'"""])
+def test_a_command_that_could_not_test_says_nothing_about_the_kernel(
+    command: str, artifacts: Artifacts, tmp_path: Path
+) -> None:
+    could_not_break(f"  - ssh: |\n      {command}\n", "status 125", artifacts, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("fault", "order", "instead", "words"),
     [
         ("panic", "vm.outage.PANIC_ORDER", "true #", "the kernel was ordered to panic, and did not"),
-        ("{pressure: 50%}", "breaking.FILL", "true #", "MiB were taken, and of"),
+        ("{pressure: 50%}", "breaking.FILL", "true #", "MiB are available"),
         # The agent goes on as it is, and is connected to.
         ("kill", "vm.talk.RESTART", "true", "'ram' is still held"),
     ],

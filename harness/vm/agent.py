@@ -110,6 +110,9 @@ class Agent:
     def _received(self) -> bool:
         while self._channel.recv_ready():
             self._buffer += self._channel.recv(1 << 20)
+        # Nobody reads it: but as long as it is there, there is something to be read.
+        while self._channel.recv_stderr_ready():
+            self._channel.recv_stderr(1 << 20)
         if b"\n" in self._buffer:
             return True
         if self._channel.closed or self._channel.eof_received:

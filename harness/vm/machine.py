@@ -102,7 +102,7 @@ class Machine(Talking):
         except _LeavingError:
             self._events.emit("order not answered", generation=self.generation)
         except AgentLostError as error:
-            raise self.lost(Loss.AGENT, str(error), "an answer to 'kexec'") from error
+            self._agent_lost(error, "an answer to 'kexec'")
 
     def _leaving(self, refusals: int, following: int) -> bool:
         """Whether the order to jump has had an effect: the jump, or a refusal more than before."""

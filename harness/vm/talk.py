@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import paramiko
 
@@ -77,7 +77,10 @@ class Talking(Watched):
             text = f"the guest is ready but cannot be reached: {error}"
             raise self.lost(Loss.SSH, text, "an SSH login") from error
         news: tuple[Request, ...] = (("renew", renewal.news()),) if stood_still else ()
-        return granted(self.in_a_row(*news, ("hello", {})))[-1]
+        try:
+            return granted(self.in_a_row(*news, ("hello", {})))[-1]
+        except AgentErrnoError as error:
+            raise HarnessError(f"the agent cannot begin: {error}") from error
 
     def disconnect(self) -> None:
         """Close SSH: over user networking its TCP connection gets no end at a kexec."""
@@ -111,16 +114,19 @@ class Talking(Watched):
         try:
             agent.send(*requests)
         except AgentLostError as error:
-            self._look_for_its_end()
-            raise self.lost(Loss.AGENT, str(error), f"an answer to '{requests[0][0]}'") from error
+            self._agent_lost(error, f"an answer to '{requests[0][0]}'")
         return agent
+
+    def _agent_lost(self, error: AgentLostError, expected: str) -> NoReturn:
+        """The agent is gone, perhaps because its machine is: that says more, and is found a little later."""
+        self._look_for_its_end()
+        raise self.lost(Loss.AGENT, str(error), expected) from error
 
     def _answer(self, agent: Agent, op: str, watch: Callable[[], None]) -> dict[str, Any]:
         try:
             return agent.receive(op, Deadline(self.limits.call), watch)
         except AgentLostError as error:
-            self._look_for_its_end()
-            raise self.lost(Loss.AGENT, str(error), f"an answer to '{op}'") from error
+            self._agent_lost(error, f"an answer to '{op}'")
 
     @property
     def took(self) -> float:
@@ -142,7 +148,7 @@ class Talking(Watched):
                 except AgentErrnoError as error:
                     results.append(error)
         except AgentLostError as error:
-            raise self.lost(Loss.AGENT, str(error), "answers to calls at the same time") from error
+            self._agent_lost(error, "answers to calls at the same time")
         for agent in agents:
             agent.finish(Deadline(self.limits.ssh), self.watch)
         return results
@@ -168,7 +174,7 @@ class Talking(Watched):
             try:
                 made = first.call("process", Deadline(self.limits.call), self.watch, **who)
             except AgentLostError as error:
-                raise self.lost(Loss.AGENT, str(error), "another process") from error
+                self._agent_lost(error, "another process")
             self._processes[name] = Process(self._connect_to(made["dir"]), made["dir"], made["pid"])
         return self._processes[name]
 
