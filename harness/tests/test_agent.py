@@ -433,9 +433,11 @@ def test_command_line(program: Path, served: Path) -> None:
     env = {"AGENT_DIR": str(served)}
     assert proc.run([program, "version"]).strip() == agent_version()
     assert '"ok":{"fds":[]}' in proc.run([program, "call", '{"id":1,"op":"fds"}'], env=env)
-    with pytest.raises(proc.ProcessError) as caught:
-        proc.run([program, "call", '{"id":1,"op":"x"}'], env=env)
-    assert caught.value.status == 1
+    # A call that failed, and one that the agent did not make.
+    for request, status in (('{"id":1,"op":"file","path":"/none"}', 1), ('{"id":1,"op":"x"}', 125)):
+        with pytest.raises(proc.ProcessError) as caught:
+            proc.run([program, "call", request], env=env)
+        assert caught.value.status == status
     with pytest.raises(proc.ProcessError, match="usage: agent"):
         proc.run([program, "none"])
 
