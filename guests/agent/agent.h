@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-/* As harness/errors.py has it: this says nothing about the kernel. */
+/* EXIT_ERROR of harness/verdict.py: this says nothing about the kernel. */
 #define CANNOT_TELL 125
 
 #define SOCKET_NAME "agent.sock"

@@ -312,7 +312,7 @@ static int preserve_while_written(struct request *rq, int session, u64 token, u6
 	struct luo_fd arg = { .size = sizeof(arg), .token = token };
 	struct workers workers;
 	struct left left;
-	int fd, ret = 0;
+	int fd, error, ret;
 
 	fd = start_writing(rq, &workers, token, &token);
 	if (fd < 0)
@@ -320,9 +320,13 @@ static int preserve_while_written(struct request *rq, int session, u64 token, u6
 	arg.fd = fd;
 	/* Sooner and later. */
 	usleep(token * 7919 % (WRITING_MS * 500));
-	if (ioctl(session, LUO_PRESERVE_FD, &arg))
+	error = ioctl(session, LUO_PRESERVE_FD, &arg) ? errno : 0;
+	ret = end_writing(rq, &workers);
+	/* Then nobody has frozen it, which is not what is wrong. */
+	if (error) {
+		errno = error;
 		ret = fail(rq, "LIVEUPDATE_SESSION_PRESERVE_FD");
-	ret = end_writing(rq, &workers) ?: ret;
+	}
 	if (!ret)
 		ret = check_left(rq, fd, &left);
 	if (!ret)

@@ -173,3 +173,13 @@ def test_command_and_package_are_written_once(tmp_path: Path) -> None:
 
 def test_unknown_argument_is_refused() -> None:
     assert bootstrap.main(["--nonsense"]) == 125
+
+
+def test_make_refuses_a_place_that_it_would_take_for_two(tmp_path: Path) -> None:
+    """`make clean` would remove the first of them."""
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "a b")}
+    argv = ["make", "--dry-run", "-C", str(Path(bootstrap.__file__).parents[1]), "clean"]
+    done = subprocess.run(argv, env=env, text=True, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert "rm -rf" not in done.stdout
+    assert "without blanks" in done.stderr

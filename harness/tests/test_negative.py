@@ -172,6 +172,11 @@ def test_a_fault_that_qemu_does_not_do(
     could_not_break(f"  - fault: {fault}\n", words, artifacts, tmp_path)
 
 
+def test_memory_that_is_under_pressure_already(artifacts: Artifacts, tmp_path: Path) -> None:
+    steps = "  - fault: {pressure: 20%}\n  - create_box: vm0\n    fault: {pressure: 20%}\n"
+    could_not_break(steps, "there is pressure already", artifacts, tmp_path)
+
+
 @pytest.mark.parametrize("command", ["exit 125", """agent call '{"op":"close","fd":"none"}'"""])
 def test_a_command_that_could_not_test_says_nothing_about_the_kernel(
     command: str, artifacts: Artifacts, tmp_path: Path
