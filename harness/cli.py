@@ -8,12 +8,12 @@ used is imported: help is there at once.
 import argparse
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
+from harness import interrupts
 from harness.errors import HarnessError, UsageError
 from harness.imports import importing
 from harness.verdict import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
@@ -71,9 +71,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; --help and what argparse refuses end by SystemExit."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1)
-            signal.signal(number, _interrupt)
+    with interrupts.answered():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         code = int(options.handler(options))
@@ -108,8 +110,3 @@ def end(code: int, last_words: str = "") -> int:
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
