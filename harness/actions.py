@@ -94,14 +94,14 @@ class Memory(Strictly):
 
 @dataclass(frozen=True)
 class Damage(Strictly):
-    """Change what a sealed box hands to the next kernel, in memory: nothing that arrives may be believed."""
+    """Change what is handed to the next kernel, in memory: nothing that arrives may be believed."""
 
     part: Annotated[
-        Literal["subtree", "root", "directory", "box", "entry", "fd", "device", "vm", "memory"],
+        Literal["subtree", "root", "directory", "box", "entry", "fd", "device", "vm", "memory", "memfd"],
         Field(
             description="What is damaged: `subtree` is what KHO's FDT says of the root; `entry`, the fd's "
             "line in its box; `fd`, `device`, `vm` or `memory`, what the handler of a memfd, a device, a VM "
-            "or a guest_memfd wrote."
+            "or a guest_memfd wrote; `memfd`, what LUO's handler did of a memfd that has a size of its own."
         ),
     ]
     field: Annotated[

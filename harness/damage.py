@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verb `damage`: what FDBox hands to the next kernel, changed behind its back through /dev/mem."""
+"""The verb `damage`: what is handed to the next kernel, changed behind its back through /dev/mem."""
 
 import struct
+from collections.abc import Iterator
 
-from harness import blob, checks, kho, layout
+from harness import blob, checks, kho, layout, luo
 from harness.actions import Damage
 from harness.errors import HarnessError
 from harness.vm.agent import AgentErrnoError
@@ -16,10 +17,16 @@ FREE = 16 << 20
 BEYOND = 1 << 46
 
 
-def apply(machine: Machine, action: Damage) -> str:
-    """Carry out a damage; what was done, in words. Raises HarnessError where there is nothing like that."""
+def apply(machine: Machine, action: Damage, size: int | None) -> str:
+    """Carry out a damage; what was done, in words. Raises HarnessError where there is nothing like that.
+
+    size: of the fd that it is about, in bytes, if it has one.
+    """
     try:
-        changes = plan_changes(machine, action)
+        if action.part in layout.OF_LUO:
+            changes = plan_luo(machine, action, size or 0)
+        else:
+            changes = plan_changes(machine, action)
     except blob.BlobError as error:
         raise HarnessError(f"cannot damage that: {error}") from error
     for change in changes:
@@ -27,15 +34,30 @@ def apply(machine: Machine, action: Damage) -> str:
     return f"{len(changes)} writes, the first at {changes[0].address:#x}"
 
 
-def plan_changes(machine: Machine, action: Damage) -> list[blob.Change]:
-    """What has to be written where."""
+def plan_luo(machine: Machine, action: Damage, size: int) -> list[blob.Change]:
+    """What has to be written where, into what LUO hands over of a memfd of so many bytes."""
+    read = reader(machine)
+    memfd = luo.find_memfd(read, single_pages(machine, read), size)
+    new = value(machine, action, memfd.address, layout.LUO_MEMFD, memfd.data)
+    if action.address is not None and isinstance(new, int):
+        new >>= kho.PAGE_SHIFT
+    return luo.change(memfd, action.field, new)
 
+
+def single_pages(machine: Machine, read: kho.Read) -> Iterator[int]:
+    """The pages that would be carried, those of large folios left out.
+
+    KHO shows its FDT, where it says which, only in the first generation.
+    """
+    return (page for page, order in kho.preserved(read, needed(machine, f"{OUT}/fdt")) if not order)
+
+
+def plan_changes(machine: Machine, action: Damage) -> list[blob.Change]:
+    """What has to be written where, into what FDBox hands over."""
     root = needed(machine, f"{OUT}/sub_fdts/fdbox")
     read = reader(machine)
     if action.part in {"root", "subtree"}:
-        # KHO shows its FDT only in the first generation.
-        carried = kho.preserved(read, needed(machine, f"{OUT}/fdt"))
-        pages = [page for page, order in carried if not order]
+        pages = list(single_pages(machine, read))
         address = blob.find_root(read, pages, root)
         if action.part == "root":
             return blob.set_root(address, action.field, value(machine, action, address, layout.ROOT, root))

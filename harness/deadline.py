@@ -31,11 +31,13 @@ class Deadline:
         done: Callable[[], bool],
         watch: Callable[[], None],
         pause: Callable[[float], object] = time.sleep,
+        longest: float = LAST_POLL_SECONDS,
     ) -> bool:
         """Look at done() until it is true (True) or time is up (False).
 
         watch() is called before each look: it raises when what is waited for cannot come any more. pause():
-        waits at most so many seconds, and no longer than until there may be something to be seen.
+        waits at most so many seconds, and no longer than until there may be something to be seen. longest:
+        between two looks, in seconds.
         """
         seconds = FIRST_POLL_SECONDS
         while True:
@@ -45,4 +47,4 @@ class Deadline:
             if self.expired:
                 return False
             pause(min(seconds, self.remaining))
-            seconds = min(seconds * 2, LAST_POLL_SECONDS)
+            seconds = min(seconds * 2, longest)

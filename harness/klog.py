@@ -109,9 +109,10 @@ def messages(dmesg: str) -> list[str]:
     return [match[2] for match in map(_MESSAGE.match, dmesg.splitlines()) if match]
 
 
-# What tells one boot from another in a message: its time, and where in memory something is.
+# What tells one boot from another in a message: its time, and where in memory something is. That may be six
+# digits without a prefix; a word of those letters is none.
 _TIME = re.compile(r"^\[ *\d+\.\d+\] ?")
-_ADDRESS = re.compile(r"\b(?:0x)?[0-9a-f]{8,16}\b")
+_ADDRESS = re.compile(r"\b(?:0x[0-9a-f]{3,16}|(?=[a-f]*[0-9])[0-9a-f]{6,16})\b")
 
 
 def undated(line: str) -> str:

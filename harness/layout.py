@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The layout of what FDBox hands to the next kernel: where each field of each record is.
+"""The layout of what is handed to the next kernel: where each field of each record is.
 
-That of kmod/ (fdbox.h, blob.c, memfd_ser.c, vfio_mock.h, gmem.c, gmem_vm.c), described in docs/fdbox.md.
+By FDBox: as kmod/ has it (fdbox.h, blob.c, memfd_ser.c, vfio_mock.h, gmem.c, gmem_vm.c), described in
+docs/fdbox.md. By LUO, of a memfd: see luo.py.
 """
 
 import re
@@ -76,20 +77,33 @@ MEMORY: Fields = MappingProxyType(
         "index[]": (40, "Q"),
     }
 )
+# LUO's: the folios are behind the record, in a list of its own. `position` is written once more in the jump.
+LUO_MEMFD: Fields = MappingProxyType(
+    {
+        "size": (8, "Q"),
+        "seals": (16, "I"),
+        "flags": (20, "I"),
+        "nr_folios": (24, "Q"),
+        "pfn[]": (48, "Q"),
+        "index[]": (56, "Q"),
+    }
+)
 # From one element of an array to the next.
 STRIDES: Mapping[str, int] = MappingProxyType(
-    {"boxes[]": 8, "phys[]": 16, "index[]": 16, "scratch[]": 4}
+    {"boxes[]": 8, "phys[]": 16, "pfn[]": 16, "index[]": 16, "scratch[]": 4}
     | dict.fromkeys(("iova[]", "token[]", "offset[]", "length[]"), 32)
 )
 INDEX = re.compile(r"\[([0-9]+)\]$")
 # What can be damaged: the fields of its record. What is a blob of its own has those of HEAD besides.
 OWN: Mapping[str, Fields] = MappingProxyType(
     {"subtree": SUBTREE, "root": ROOT, "directory": DIRECTORY, "box": BOX, "entry": ENTRY}
-    | {"fd": MEMFD, "device": DEVICE, "vm": VM, "memory": MEMORY}
+    | {"fd": MEMFD, "device": DEVICE, "vm": VM, "memory": MEMORY, "memfd": LUO_MEMFD}
 )
 # What handlers wrote, and with it what there is of each fd.
 WRITTEN = frozenset({"fd", "device", "vm", "memory"})
-OF_FDS = WRITTEN | {"entry"}
+# LUO hands this over, FDBox all else.
+OF_LUO = frozenset({"memfd"})
+OF_FDS = WRITTEN | OF_LUO | {"entry"}
 BLOBS = WRITTEN | {"directory", "box"}
 
 

@@ -80,7 +80,7 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
         case NextKernel() | Jump():
             yield from kernel_problems(world, step)
         case Damage():
-            yield from damage_problems(step.action)
+            yield from damage_problems(world, step.action)
         case Prepare(box):
             yield from box_problems(world, step, box, seal_problems)
         case List():
@@ -174,8 +174,15 @@ def list_problems(world: World, step: Step) -> Iterator[Problem]:
         yield from box_problems(world, step, box, no_problems)
 
 
-def damage_problems(action: Damage) -> Iterator[Problem]:
+def damage_problems(world: World, action: Damage) -> Iterator[Problem]:
     """What is wrong with a damage, whatever there is to be damaged."""
+    if (action.part in layout.OF_LUO) != (world.carrier is Carrier.LUO):
+        known = sorted(
+            part for part in layout.OWN if (part in layout.OF_LUO) == (world.carrier is Carrier.LUO)
+        )
+        yield "part", f"on {world.carrier} there is no '{action.part}', but {', '.join(known)}"
+    elif action.part in layout.OF_LUO and action.checksum != "right":
+        yield "checksum", f"'{action.part}' has no checksum"
     for key, field in (("field", action.field), ("like", action.like)):
         if field is not None and not layout.known(action.part, field):
             yield key, f"'{action.part}' has no field '{field}'"

@@ -21,6 +21,8 @@ from harness.progress import duration, say
 # QEMU itself takes so much beside the guest's memory, and the host keeps a part of its own, in MiB.
 OVERHEAD = 256
 KEPT = 1024
+# Whoever waits for minutes leaves the processor to those who have a place.
+POLL_SECONDS = 0.2
 # An hour and a day of waiting are the same mistake: somebody sits on the places.
 WAIT_SECONDS = 24 * 3600.0
 
@@ -66,10 +68,10 @@ def place(store: Store, machine: int, seconds: float = WAIT_SECONDS) -> Iterator
 
         limit = Deadline(seconds)
         try:
-            with FileLock(folder / "places").acquire(timeout=limit.remaining):
+            with FileLock(folder / "places").acquire(timeout=limit.remaining, poll_interval=POLL_SECONDS):
                 if not take():
                     say("waiting for a place: other machines run on this host")
-                found = limit.wait(take, lambda: None)
+                found = limit.wait(take, lambda: None, longest=POLL_SECONDS)
         except Timeout:
             found = False
         if not found:

@@ -166,7 +166,9 @@ class Executor:
             case Measure():
                 pass  # the step in it is done, the number is taken after it
             case Damage():
-                self.evidence.prove(Oracle.STEP, f"damaged: {damage.apply(self.machine, action)}")
+                record = self.fds.boxed.get((action.box or "", action.fd or ""))
+                done = damage.apply(self.machine, action, record.contents.size if record else None)
+                self.evidence.prove(Oracle.STEP, f"damaged: {done}")
             case _:
                 self._call(step, action, meanwhile)
 

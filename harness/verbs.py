@@ -153,8 +153,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "damage": Verb(
             Damage,
             None,
-            {Carrier.FDBOX: "writes to /dev/mem"},
-            "what LUO hands over is LUO's: nothing here knows its layout",
+            everywhere("writes to /dev/mem"),
             by_process=False,
             refusable=(),
         ),

@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness.klog import classify, last_message, scan, unexpected
+from harness.klog import classify, last_message, scan, undated, unexpected
 from harness.scenario import Allowed
 
 BAD = [
@@ -100,3 +100,22 @@ def test_last_message_is_the_last_one_that_the_console_shows() -> None:
     dmesg = "<6>[    1.0] one\n<4>[    2.0] two\n<7>[    3.0] debug\n"
     assert last_message(dmesg, 6) == "[    2.0] two"
     assert last_message("", 6) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[    5.000000] page at ffff888012345678", "page at ADDRESS"),
+        (
+            "unable to restore folio at physical address: 1fa4000",
+            "unable to restore folio at physical address: ADDRESS",
+        ),
+        ("address: 0x1000.", "address: ADDRESS."),
+        (
+            "the facade of cpu 12 took 1058336K, error -22, 0x1a",
+            "the facade of cpu 12 took 1058336K, error -22, 0x1a",
+        ),
+    ],
+)
+def test_what_is_the_same_in_each_boot(line: str, said: str) -> None:
+    assert undated(line) == said
