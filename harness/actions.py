@@ -101,7 +101,7 @@ class Damage(Strictly):
         Field(
             description="What is damaged: `subtree` is what KHO's FDT says of the root; `entry`, the fd's "
             "line in its box; `fd`, `device`, `vm` or `memory`, what the handler of a memfd, a device, a VM "
-            "or a guest_memfd wrote; `memfd`, what LUO's handler did of a memfd that has a size of its own."
+            "or a guest_memfd wrote; `memfd`, what LUO's wrote of a memfd: no other may be as large."
         ),
     ]
     field: Annotated[

@@ -2,7 +2,7 @@
 """The verb `damage`: what is handed to the next kernel, changed behind its back through /dev/mem."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from harness import blob, checks, kho, layout, luo
 from harness.actions import Damage
@@ -17,14 +17,17 @@ FREE = 16 << 20
 BEYOND = 1 << 46
 
 
-def apply(machine: Machine, action: Damage, size: int | None) -> str:
+def apply(machine: Machine, action: Damage, sizes: Mapping[tuple[str, str], int]) -> str:
     """Carry out a damage; what was done, in words. Raises HarnessError where there is nothing like that.
 
-    size: of the fd that it is about, in bytes, if it has one.
+    sizes: of the fds that are in boxes, in bytes, by box and name.
     """
     try:
         if action.part in layout.OF_LUO:
-            changes = plan_luo(machine, action, size or 0)
+            key = (action.box or "", action.fd or "")
+            if key not in sizes:
+                raise blob.BlobError(f"no fd '{action.fd}' is in box '{action.box}'")
+            changes = plan_luo(machine, action, sizes[key])
         else:
             changes = plan_changes(machine, action)
     except blob.BlobError as error:
@@ -38,8 +41,11 @@ def plan_luo(machine: Machine, action: Damage, size: int) -> list[blob.Change]:
     """What has to be written where, into what LUO hands over of a memfd of so many bytes."""
     read = reader(machine)
     memfd = luo.find_memfd(read, single_pages(machine, read), size)
+    if action.like is not None:
+        return luo.change(memfd, action.field, luo.value_of(memfd, action.like))
     new = value(machine, action, memfd.address, layout.LUO_MEMFD, memfd.data)
-    if action.address is not None and isinstance(new, int):
+    if action.address is not None:
+        assert isinstance(new, int)
         new >>= kho.PAGE_SHIFT
     return luo.change(memfd, action.field, new)
 
@@ -47,7 +53,7 @@ def plan_luo(machine: Machine, action: Damage, size: int) -> list[blob.Change]:
 def single_pages(machine: Machine, read: kho.Read) -> Iterator[int]:
     """The pages that would be carried, those of large folios left out.
 
-    KHO shows its FDT, where it says which, only in the first generation.
+    In the first generation only: later ones do not show KHO's FDT.
     """
     return (page for page, order in kho.preserved(read, needed(machine, f"{OUT}/fdt")) if not order)
 

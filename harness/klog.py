@@ -109,15 +109,16 @@ def messages(dmesg: str) -> list[str]:
     return [match[2] for match in map(_MESSAGE.match, dmesg.splitlines()) if match]
 
 
-# What tells one boot from another in a message: its time, and where in memory something is. That may be six
-# digits without a prefix; a word of those letters is none.
+# What tells one boot or build from another in a message: its time, and where something is, in memory or in a
+# function. Six digits may be an address too; a word of those letters, or a number, is none.
 _TIME = re.compile(r"^\[ *\d+\.\d+\] ?")
-_ADDRESS = re.compile(r"\b(?:0x[0-9a-f]{3,16}|(?=[a-f]*[0-9])[0-9a-f]{6,16})\b")
+_OFFSET = re.compile(r"\+0x[0-9a-f]+/0x[0-9a-f]+")
+_ADDRESS = re.compile(r"\b(?:0x[0-9a-f]{5,16}|[0-9a-f]{8,16}|(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{6,7})\b")
 
 
 def undated(line: str) -> str:
-    """A message without its time and without addresses."""
-    return _ADDRESS.sub("ADDRESS", _TIME.sub("", line))
+    """A message without its time, addresses and offsets."""
+    return _ADDRESS.sub("ADDRESS", _OFFSET.sub("+OFFSET", _TIME.sub("", line)))
 
 
 def loud(dmesg: str, level: int) -> list[str]:

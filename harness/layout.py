@@ -77,7 +77,7 @@ MEMORY: Fields = MappingProxyType(
         "index[]": (40, "Q"),
     }
 )
-# LUO's: the folios are behind the record, in a list of its own. `position` is written once more in the jump.
+# LUO's, as luo.Memfd has it, with the list of folios behind it. No position: the jump writes that once more.
 LUO_MEMFD: Fields = MappingProxyType(
     {
         "size": (8, "Q"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.blob import BlobError, Change, encode
 from harness.kho import PAGE, Read
-from harness.layout import LUO_MEMFD, place
+from harness.layout import LUO_MEMFD, Field, place, value_at
 
 # pos, size, seals, flags, nr_folios; folios: first, total_pages, flags, order. Zeros fill the page.
 RECORD = struct.Struct("<2Q2I2QI2H")
@@ -20,6 +20,11 @@ FOLIO_SIZE = 16
 CHUNK = struct.Struct(f"<{PAGE // 8}Q")
 # Above the number of its page frame a folio has flags.
 PFN = (1 << 52) - 1
+
+
+def is_pfn(field: str) -> bool:
+    """Whether a field is a number of a page frame: what can have an address."""
+    return field.startswith("pfn[")
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,12 @@ class Memfd:
 
 
 def find_memfd(read: Read, pages: Iterable[int], size: int) -> Memfd:
-    """The record of the memfd of that size, on one of those pages. Raises BlobError unless there is one."""
+    """The record of the memfd of that size, on one of those pages. Raises BlobError unless one is."""
     found = [memfd for page in pages if (memfd := read_memfd(read, page)) and memfd.size == size]
-    if len(found) != 1:
-        raise BlobError(f"a size of its own tells a memfd from the others: {len(found)} have {size} bytes")
+    if not found:
+        raise BlobError(f"no record of a memfd of {size} bytes: has another damage made it unlike one?")
+    if len(found) > 1:
+        raise BlobError(f"{len(found)} memfds have {size} bytes: give this one a size of its own")
     return found[0]
 
 
@@ -75,12 +82,23 @@ def read_memfd(read: Read, address: int) -> Memfd | None:
     return Memfd(address, tuple(pages[:listed]), page[: RECORD.size] + listing)
 
 
+def value_of(memfd: Memfd, field: str) -> int | str:
+    """What a field of the record, or of a folio, is. Raises BlobError without such a folio."""
+    return value_at(memfd.data, find_field(memfd, field))
+
+
+def find_field(memfd: Memfd, name: str) -> Field:
+    """Where a field is in the data. Raises BlobError without such a folio."""
+    offset, kind = place(LUO_MEMFD, name)
+    if offset >= len(memfd.data):
+        raise BlobError(f"there is no {name} in {(len(memfd.data) - RECORD.size) // FOLIO_SIZE} folios")
+    return offset, kind
+
+
 def change(memfd: Memfd, field: str, value: int | str) -> list[Change]:
     """Change a field of the record, or of a folio; its flags stay. Raises BlobError without such a folio."""
-    offset, kind = place(LUO_MEMFD, field)
-    if offset >= len(memfd.data):
-        raise BlobError(f"there is no {field} in {(len(memfd.data) - RECORD.size) // FOLIO_SIZE} folios")
-    if field.startswith("pfn") and isinstance(value, int):
+    offset, kind = find_field(memfd, field)
+    if is_pfn(field) and isinstance(value, int):
         (now,) = struct.unpack_from("<Q", memfd.data, offset)
         value = now & ~PFN | value & PFN
     return [Change(memfd.place(offset), encode(kind, value))]

@@ -9,12 +9,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Generic, TypeVar
 
-from harness import proc
+from harness import interrupts, proc
 from harness.errors import HarnessError
 from harness.verdict import EXIT_INTERRUPTED
 
-# What asks us to stop. Ctrl-C goes to all processes of a terminal; workers leave it to us, who send SIGTERM.
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A worker that was asked to end stops a QEMU, which takes far less.
 END_SECONDS = 15.0
 
@@ -58,22 +56,28 @@ class Pool(Generic[T, R]):
         """Start a worker. Signals wait until it is known here, and until it can answer them there."""
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=self._child, args=(item, theirs, os.getpid()), daemon=True)
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.STOPS)
         try:
             process.start()
             running[ours] = (item, process)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts.STOPS)
         theirs.close()
 
     def _child(self, item: T, pipe: Connection, parent: int) -> None:
         try:
+            # Ctrl-C goes to all processes of a terminal; workers leave it to the parent, which sends SIGTERM.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-            proc.die_with_parent(signal.SIGTERM, parent)
-            pipe.send(self._work(item))
-        except HarnessError as error:
-            pipe.send(error)
+            interrupts.listen()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts.STOPS)
+            try:
+                proc.die_with_parent(signal.SIGTERM, parent)
+                result: R | HarnessError = self._work(item)
+            except HarnessError as error:
+                result = error
+            pipe.send(result)
+            # Nothing is left to be stopped.
+            signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.STOPS)
         except KeyboardInterrupt:
             # Everything is put away. What Python finalises now could only complain.
             os._exit(EXIT_INTERRUPTED)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import assert_never
 
-from harness import layout
+from harness import layout, luo
 from harness.actions import BLACKOUT, Damage, End, Fault, Measure, Memory, Parallel, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, OnBox, Prepare, Put, Seal, Unseal
 from harness.boxrules import (
@@ -181,8 +181,8 @@ def damage_problems(world: World, action: Damage) -> Iterator[Problem]:
             part for part in layout.OWN if (part in layout.OF_LUO) == (world.carrier is Carrier.LUO)
         )
         yield "part", f"on {world.carrier} there is no '{action.part}', but {', '.join(known)}"
-    elif action.part in layout.OF_LUO and action.checksum != "right":
-        yield "checksum", f"'{action.part}' has no checksum"
+    elif action.part in layout.OF_LUO:
+        yield from luo_problems(action)
     for key, field in (("field", action.field), ("like", action.like)):
         if field is not None and not layout.known(action.part, field):
             yield key, f"'{action.part}' has no field '{field}'"
@@ -193,6 +193,18 @@ def damage_problems(world: World, action: Damage) -> Iterator[Problem]:
             yield "part", f"'part: {action.part}' {'has no' if given else 'needs'} '{key}'"
     if action.of is not None and (action.like is None or action.part not in layout.OF_FDS):
         yield "of", "'of' is for 'like', of what there is of each fd"
+
+
+def luo_problems(action: Damage) -> Iterator[Problem]:
+    """What is wrong with a damage of what LUO hands over."""
+    if action.checksum != "right":
+        yield "checksum", f"'{action.part}' has no checksum"
+    if action.of is not None:
+        yield "of", f"of '{action.part}' no other can be looked at"
+    if action.address == "unaligned":
+        yield "address", "the number of a page has no middle"
+    elif action.address is not None and not luo.is_pfn(action.field):
+        yield "address", f"'{action.field}' is no place: only 'pfn[N]' is"
 
 
 def open_problems(world: World, action: Open) -> Iterator[Problem]:

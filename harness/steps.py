@@ -166,8 +166,8 @@ class Executor:
             case Measure():
                 pass  # the step in it is done, the number is taken after it
             case Damage():
-                record = self.fds.boxed.get((action.box or "", action.fd or ""))
-                done = damage.apply(self.machine, action, record.contents.size if record else None)
+                sizes = {key: record.contents.size for key, record in self.fds.boxed.items()}
+                done = damage.apply(self.machine, action, sizes)
                 self.evidence.prove(Oracle.STEP, f"damaged: {done}")
             case _:
                 self._call(step, action, meanwhile)

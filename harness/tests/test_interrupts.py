@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An interrupt is not lost, and not printed, where Python cannot raise it."""
+"""An interrupt is not lost, and not printed, where Python cannot raise it; and it comes once."""
 
 import signal
 import subprocess
@@ -8,42 +8,90 @@ import sys
 import pytest
 
 # Python runs the handler within the finalizer, which cannot raise what the handler raises.
-PROGRAM = """
-import signal, time
+HEAD = """
+import signal, subprocess, sys, time
 from harness import interrupts
 
 class Dropped:
-    def __del__(self):
-        signal.raise_signal({number})
+    def __init__(self, number):
+        self.number = number
 
+    def __del__(self):
+        if self.number:
+            signal.raise_signal(self.number)
+        else:
+            1 / 0
+"""
+COMES = """
 with interrupts.answered():
     try:
         for _ in range({times}):
-            Dropped()
+            Dropped({number})
         time.sleep(20)
-        print("lost")
+    except KeyboardInterrupt:
+        time.sleep(5 * interrupts.AGAIN_SECONDS)
+        print("interrupted")
+"""
+IN_BETWEEN = """
+interrupts.AGAIN_SECONDS = 0.2
+with interrupts.answered():
+    try:
+        Dropped(signal.SIGTERM)
+        print(subprocess.run(["grep", "SigIgn", "/proc/self/status"], capture_output=True, text=True).stdout)
+        time.sleep(20)
     except KeyboardInterrupt:
         print("interrupted")
 """
+OTHER_COMES_FIRST = """
+with interrupts.answered():
+    try:
+        Dropped(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        time.sleep(5 * interrupts.AGAIN_SECONDS)
+        print("interrupted")
+"""
+TOO_LATE = """
+with interrupts.answered():
+    Dropped(signal.SIGTERM)
+time.sleep(5 * interrupts.AGAIN_SECONDS)
+print("done")
+"""
+MISTAKE = """
+with interrupts.answered():
+    Dropped(None)
+print("done")
+"""
 
 
-def program(script: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+def program(text: str) -> tuple[str, str]:
+    """What it prints, and what it complains of."""
+    done = subprocess.run([sys.executable, "-c", HEAD + text], capture_output=True, text=True, check=False)
+    return done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_within_a_finalizer_comes_again(number: signal.Signals) -> None:
-    done = program(PROGRAM.format(number=int(number), times=1))
-    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+def test_what_a_finalizer_swallows_comes_again_and_once(number: signal.Signals, times: int) -> None:
+    assert program(COMES.format(number=int(number), times=times)) == ("interrupted\n", "")
 
 
-def test_one_that_comes_often_comes_once() -> None:
-    done = program(PROGRAM.format(number=int(signal.SIGTERM), times=3))
-    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+def test_what_is_started_in_between_can_be_stopped() -> None:
+    printed, complaints = program(IN_BETWEEN)
+    ignored = int(printed.split()[1], 16)
+    assert not ignored >> signal.SIGTERM - 1 & 1
+    assert (printed.split()[-1], complaints) == ("interrupted", "")
+
+
+def test_one_that_is_answered_is_all() -> None:
+    assert program(OTHER_COMES_FIRST) == ("interrupted\n", "")
+
+
+def test_what_has_ended_is_not_interrupted() -> None:
+    assert program(TOO_LATE) == ("done\n", "")
 
 
 def test_what_else_a_finalizer_raises_is_told() -> None:
-    script = PROGRAM.replace("signal.raise_signal({number})", "1 / 0").replace("sleep(20)", "sleep(0)")
-    done = program(script.format(times=1))
-    assert done.stdout == "lost\n"
-    assert "ZeroDivisionError" in done.stderr
+    printed, complaints = program(MISTAKE)
+    assert printed == "done\n"
+    assert "ZeroDivisionError" in complaints

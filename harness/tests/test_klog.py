@@ -110,11 +110,10 @@ def test_last_message_is_the_last_one_that_the_console_shows() -> None:
             "unable to restore folio at physical address: 1fa4000",
             "unable to restore folio at physical address: ADDRESS",
         ),
-        ("address: 0x1000.", "address: ADDRESS."),
-        (
-            "the facade of cpu 12 took 1058336K, error -22, 0x1a",
-            "the facade of cpu 12 took 1058336K, error -22, 0x1a",
-        ),
+        ("address: 0x10000.", "address: ADDRESS."),
+        ("kho_restore_page+0xb2/0x1e0 [fdbox]", "kho_restore_page+OFFSET [fdbox]"),
+        ("the facade of 1048576 bytes, 1058336K", "the facade of 1048576 bytes, 1058336K"),
+        ("error -22, error_code(0x0002)", "error -22, error_code(0x0002)"),
     ],
 )
 def test_what_is_the_same_in_each_boot(line: str, said: str) -> None:
