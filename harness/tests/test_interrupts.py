@@ -12,6 +12,10 @@ HEAD = """
 import signal, subprocess, sys, time
 from harness import interrupts
 
+# Whatever whoever runs the tests has ignored (nohup).
+for number in interrupts.ASKS:
+    signal.signal(number, signal.SIG_DFL)
+
 class Dropped:
     def __init__(self, number):
         self.number = number

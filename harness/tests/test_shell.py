@@ -5,12 +5,14 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import paramiko
 import pytest
 
 from harness.deadline import Deadline
-from harness.vm.shell import Shell, ShellError, ShellRefusedError
+from harness.vm import shell as shell_module
+from harness.vm.shell import Shell, ShellError, ShellRefusedError, dial_until
 
 SECONDS = 20.0
 
@@ -80,3 +82,20 @@ def test_a_connection_that_is_gone_is_not_refused() -> None:
         with pytest.raises(ShellError) as raised:
             run(shell)
         assert not isinstance(raised.value, ShellRefusedError)
+
+
+def test_what_came_of_all_tries_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first is not answered, as by a guest that nothing reaches; later ones find nobody who listens."""
+    monkeypatch.setattr(shell_module, "DIAL_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        looks = iter((lambda: None, silent.close))
+
+        def watch() -> None:
+            next(looks, lambda: None)()
+
+        with pytest.raises(ShellError) as caught:
+            dial_until(Deadline(1.0), watch, port, tmp_path / "key", "ssh-ed25519 AAAA")
+    assert f"SSH on 127.0.0.1:{port}: no keys were exchanged in 0 s (1 times)" in str(caught.value)
+    assert "Connection refused" in str(caught.value)
+    assert str(caught.value).endswith(", in 1 s")

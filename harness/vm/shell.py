@@ -8,6 +8,7 @@ import logging
 import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,11 @@ class Shell:
                 transport = stack.enter_context(contextlib.closing(paramiko.Transport(sock)))
                 transport.banner_timeout = DIAL_SECONDS
                 transport.start_client(timeout=DIAL_SECONDS)
+                # When time is up it returns as if all were well.
+                if not transport.initial_kex_done:
+                    raise ShellError(
+                        f"SSH on 127.0.0.1:{port}: no keys were exchanged in {DIAL_SECONDS:.0f} s"
+                    )
                 kind, data = host_key.split()[:2]
                 server = transport.get_remote_server_key()
                 if server.get_name() != kind or server.asbytes() != base64.b64decode(data):
@@ -134,12 +140,15 @@ def wait_for_more(channel: paramiko.Channel, seconds: float) -> None:
 
 
 def dial_until(deadline: Deadline, watch: Callable[[], None], port: int, key: Path, host_key: str) -> Shell:
-    """Dial until it works; raises the last ShellError when time is up."""
+    """Dial until it works; raises a ShellError when time is up: what came of all the tries."""
+    tries: Counter[str] = Counter()
     while True:
         watch()
         try:
             return Shell.dial(port, key, host_key)
-        except ShellError:
+        except ShellError as error:
+            tries[str(error)] += 1
             if deadline.expired:
-                raise
+                told = "; ".join(f"{text} ({count} times)" for text, count in tries.most_common())
+                raise ShellError(f"{told}, in {deadline.seconds:.0f} s") from error
         time.sleep(0.05)

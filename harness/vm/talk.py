@@ -75,6 +75,9 @@ class Talking(Watched):
             self._processes = {None: Process(Agent(self._shell.channel(CONNECT)), "/run", 0)}
         except ShellError as error:
             text = f"the guest is ready but cannot be reached: {error}"
+            with contextlib.suppress(MonitorError):
+                # Whether its packets come through, for whoever looks for the cause.
+                self._events.emit("network", text=self.monitor.hmp("info usernet"))
             raise self.lost(Loss.SSH, text, "an SSH login") from error
         news: tuple[Request, ...] = (("renew", renewal.news()),) if stood_still else ()
         try:
