@@ -51,7 +51,7 @@ class Memfd:
 
 
 def find_memfd(read: Read, pages: Iterable[int], size: int) -> Memfd:
-    """The record of the memfd of that size, on one of those pages. Raises BlobError unless one is."""
+    """The record of the memfd of that size, on one of those pages; BlobError unless just one is."""
     found = [memfd for page in pages if (memfd := read_memfd(read, page)) and memfd.size == size]
     if not found:
         raise BlobError(f"no record of a memfd of {size} bytes: has another damage made it unlike one?")
