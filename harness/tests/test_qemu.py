@@ -2,6 +2,7 @@
 """QEMU's command line, and QEMU itself without a kernel."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -143,6 +144,22 @@ def test_memory_is_read_from_outside(empty: Hardware, tmp_path: Path) -> None:
         # 0xFFFF0: the reset vector's jump in the firmware, ea: far jump.
         assert machine.memory(0xFFFF0, 1, scratch) == b"\xea"
         assert not scratch.exists()
+
+
+def test_a_guest_that_does_not_answer_leaves_what_qemu_knows_of_the_network(
+    empty: Hardware, tmp_path: Path
+) -> None:
+    with (
+        Events(tmp_path / "events.jsonl") as events,
+        power_on(empty, tmp_path, events, Limits(ssh=1)) as machine,
+        pytest.raises(MachineLostError) as lost,
+    ):
+        machine.resume(tmp_path / "key", "ssh-ed25519 AAAA")
+    assert lost.value.loss is Loss.SSH
+    (known,) = (str(entry["text"]) for entry in events.entries if entry["event"] == "network")
+    assert re.search(r"TCP\[SYN_SENT\] +\d+ +127\.0\.0\.1 +\d+", known), known
+    queues = re.findall(r"queue_index: +(\d)\n.*\n +used_idx: +(\d)\n", known)
+    assert queues == [("0", "0"), ("1", "0")], known
 
 
 HOLDER = """

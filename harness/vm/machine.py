@@ -2,13 +2,12 @@
 """One virtual machine over all its generations: boot, jump, arrive."""
 
 import functools
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.deadline import Deadline
-from harness.errors import HarnessError
+from harness.vm import usernet
 from harness.vm.agent import AgentErrnoError, AgentLostError
 from harness.vm.console import INIT, JUMP, JUMP_REFUSED, MODULES, READY
 from harness.vm.loss import Loss
@@ -43,14 +42,14 @@ class Machine(Talking):
             return self.hello
         if self.going_on is not None:
             return self.going_on()
-        self._login = (self._ssh_port(), key, host_key)
+        self._login = (usernet.ssh_port(self.monitor), key, host_key)
         self.monitor.execute("cont")
         self._events.emit("power-on", generation=0)
         return self.arrive(0)
 
     def resume(self, key: Path, host_key: str) -> dict[str, Any]:
         """Let a machine go on that was saved when it was ready; the agent's hello."""
-        self._login = (self._ssh_port(), key, host_key)
+        self._login = (usernet.ssh_port(self.monitor), key, host_key)
         self.console.poll()
         self.generation, self.booted = self.console.generation, True
         self.monitor.execute("cont")
@@ -131,10 +130,3 @@ class Machine(Talking):
         self._events.emit("agent", generation=generation)
         self.booted = True
         return hello
-
-    def _ssh_port(self) -> int:
-        table = self.monitor.hmp("info usernet")
-        match = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", table)
-        if not match:
-            raise HarnessError(f"QEMU shows no forwarded SSH port:\n{table}")
-        return int(match[1])

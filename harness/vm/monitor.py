@@ -82,7 +82,7 @@ class Monitor:
 
     def hmp(self, line: str) -> str:
         """Run a command of the human monitor; returns what it prints."""
-        return str(self.execute("human-monitor-command", {"command-line": line}))
+        return str(self.execute("human-monitor-command", {"command-line": line})).replace("\r\n", "\n")
 
     def close(self) -> None:
         """Disconnect; safe to call twice. That QEMU closed first is expected (EOFError)."""

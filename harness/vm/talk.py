@@ -15,7 +15,7 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
 from harness.kinds import UNPRIVILEGED
-from harness.vm import renewal
+from harness.vm import renewal, usernet
 from harness.vm.agent import Agent, AgentErrnoError, AgentLostError, Reply, Request, granted
 from harness.vm.console import Console
 from harness.vm.loss import Limits, Loss
@@ -76,8 +76,8 @@ class Talking(Watched):
         except ShellError as error:
             text = f"the guest is ready but cannot be reached: {error}"
             with contextlib.suppress(MonitorError):
-                # Whether its packets come through, for whoever looks for the cause.
-                self._events.emit("network", text=self.monitor.hmp("info usernet"))
+                # For whoever looks for the cause.
+                self._events.emit("network", text=usernet.state(self.monitor))
             raise self.lost(Loss.SSH, text, "an SSH login") from error
         news: tuple[Request, ...] = (("renew", renewal.news()),) if stood_still else ()
         try:
