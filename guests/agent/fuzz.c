@@ -315,7 +315,7 @@ int op_fuzz(struct request *rq)
 
 	if (arg_u64(rq, "seed", &fuzz.seed) || arg_u64(rq, "calls", &fuzz.calls) ||
 	    arg_u64(rq, "processes", &fuzz.processes) ||
-	    workers_start(rq, &workers, fuzz.processes, fuzz.seed, false, fuzz_process, &fuzz) ||
+	    workers_start(rq, &workers, fuzz.processes, fuzz.seed, fuzz_process, &fuzz) ||
 	    workers_wait(rq, &workers) || delete_boxes(rq))
 		return -1;
 	return workers_report(rq, &workers, names, KNOWN);

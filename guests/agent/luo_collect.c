@@ -273,7 +273,7 @@ static int collect(struct request *rq, struct workers *workers, const struct led
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (about.taken == MAP_FAILED)
 		return fail(rq, "mmap");
-	if (!workers_start(rq, workers, processes, 1, false, take_process, &about))
+	if (!workers_start(rq, workers, processes, 1, take_process, &about))
 		storm_end(rq, workers, calls, NEEDED);
 	fds = rq->error ? 0 : count(rq, &about);
 	buf_member_u64(rq->out, "fds", fds);

@@ -279,8 +279,7 @@ int op_luo_storm(struct request *rq)
 		return -1;
 	workers.kept[0] = device;
 	memcpy(workers.kept + 1, stormed, sizeof(stormed));
-	ret = workers_start(rq, &workers, storm.processes, storm.seed, false, storm_process,
-			    &storm);
+	ret = workers_start(rq, &workers, storm.processes, storm.seed, storm_process, &storm);
 	if (!ret && storm.background)
 		ret = wait_until_under_way(rq, storm.ledger);
 	else if (!ret)

@@ -257,6 +257,9 @@ static void storm_process(struct worker *worker)
 		actor.devices[i] = -1;
 	if (actor.shared)
 		company = worker_join(worker, disturb);
+	/* Not before it has what it cannot do without. */
+	if (storm->faults)
+		worker_let_fail(worker);
 	while (worker_goes_on(worker, end, LIST_BOXES + 1))
 		act(&actor);
 	worker_part(company);
@@ -280,8 +283,7 @@ int op_storm(struct request *rq)
 	struct workers workers = { 0 };
 
 	if (arg_storm(rq, &storm) ||
-	    workers_start(rq, &workers, storm.processes, storm.seed, storm.faults, storm_process,
-			  &storm))
+	    workers_start(rq, &workers, storm.processes, storm.seed, storm_process, &storm))
 		return -1;
 	if (storm.background)
 		return 0;

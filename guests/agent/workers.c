@@ -82,7 +82,7 @@ void worker_part(pid_t company)
 	waitpid(company, NULL, 0);
 }
 
-static void let_allocations_fail(struct worker *worker)
+void worker_let_fail(struct worker *worker)
 {
 	int fd = open("/proc/self/make-it-fail", O_WRONLY);
 
@@ -107,15 +107,12 @@ static void keep_fds(const struct workers *workers, int ended)
 }
 
 /* In the child. */
-static void work(const struct workers *workers, struct worker *worker, int ended, bool faults,
-		 worker_fn *run)
+static void work(const struct workers *workers, struct worker *worker, int ended, worker_fn *run)
 {
 	signal(SIGCHLD, SIG_DFL);
 	keep_fds(workers, ended);
 	if (write(3, "", 1) != 1)
 		worker_wrong(worker, "write: %s", strerror(errno));
-	if (faults)
-		let_allocations_fail(worker);
 	run(worker);
 	worker->result->done = true;
 	_exit(0);
@@ -132,7 +129,7 @@ static void wait_for_start(const struct workers *workers)
 }
 
 int workers_start(struct request *rq, struct workers *workers, unsigned int count, u64 seed,
-		  bool faults, worker_fn *run, const void *context)
+		  worker_fn *run, const void *context)
 {
 	struct worker worker = { .context = context };
 	int ends[2];
@@ -153,7 +150,7 @@ int workers_start(struct request *rq, struct workers *workers, unsigned int coun
 		worker.random = seed * WORKERS_MAX + worker.number;
 		pid = fork();
 		if (!pid)
-			work(workers, &worker, ends[1], faults, run);
+			work(workers, &worker, ends[1], run);
 		if (pid < 0)
 			snprintf(worker.result->wrong, sizeof(worker.result->wrong), "fork: %s",
 				 strerror(errno));

@@ -50,16 +50,17 @@ bool worker_goes_on(const struct worker *worker, u64 end, unsigned int needed);
 /* Another process with the worker's own fds, that does this until they part. */
 pid_t worker_join(struct worker *worker, worker_fn *run);
 void worker_part(pid_t company);
+/* From now on its allocations fail, as /sys/kernel/debug/failslab and fail_page_alloc say. */
+void worker_let_fail(struct worker *worker);
 __printf(2, 3)
 void worker_wrong(struct worker *worker, const char *format, ...);
 
 /*
  * Start so many processes. Of the agent's fds they have those that are kept, from WORKER_FD on in
- * that order; they go on when the connection that asked for them ends. With faults, their
- * allocations fail as /sys/kernel/debug/failslab and fail_page_alloc say.
+ * that order; they go on when the connection that asked for them ends.
  */
 int workers_start(struct request *rq, struct workers *workers, unsigned int count, u64 seed,
-		  bool faults, worker_fn *run, const void *context);
+		  worker_fn *run, const void *context);
 /* Wait for all; fails the request when one crashed, or saw something wrong. */
 int workers_wait(struct request *rq, struct workers *workers);
 void workers_free(struct workers *workers);

@@ -157,7 +157,7 @@ static int start_writing(struct request *rq, struct workers *workers, u64 seed,
 	*workers = (struct workers){ .kept = { fd }, .nr_kept = 1 };
 	if (ftruncate(fd, PAGES_MIN * SZ_4K))
 		fail(rq, "ftruncate");
-	else if (!workers_start(rq, workers, 1, seed, false, write_on, frozen))
+	else if (!workers_start(rq, workers, 1, seed, write_on, frozen))
 		return fd;
 	close(fd);
 	return -1;
