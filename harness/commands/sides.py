@@ -5,7 +5,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import shard
@@ -143,20 +143,23 @@ def compare(
     """
     cases, left_out = session.without(asked.cases)
     runs = asked.store.root / "runs"
+    part = (asked.part.number, asked.part.count)
+    whole = shard.whole([(case.id, f"{asked.repeat}") for case in cases])
     if base.kernel is None or head.kernel is None:
         problem = (base.side.problem or head.side.problem).partition("\n")[0]
         left_out += [NotRun(case.id, one, problem, missing=True) for case in cases for one in routes(case)]
         found = Gate(base.side, head.side, (), (), (), tuple(left_out), command=tuple(sys.argv))
-        return folder.keep(found, out or folder.choose(runs, folder.key((base, head), [])))
+        mark = folder.key((base, head), [], asked.repeat)
+        return folder.keep(replace(found, shard=part, whole=whole), out or folder.choose(runs, mark))
     now = Session(asked.store, base, head, cases, Path(), asked.jobs, asked.repeat, asked.limit)
     now.cases = ordered(asked.store, now, asked.part, files)
     plans = [now.plan(order.Next(case, route)) for case in now.cases for route in routes(case)]
-    mark = folder.key((base, head), plans)
+    mark = folder.key((base, head), plans, asked.repeat)
     if again and out and (known := folder.answered(out, mark)):
         return known
     now.folder = out or folder.choose(runs, mark)
     with folder.alone(now.folder, mark):
-        return session.gate(now, sys.argv, left_out, (asked.part.number, asked.part.count))
+        return session.gate(now, sys.argv, left_out, part, whole)
 
 
 def ordered(store: Store, now: Session, part: shard.Shard, files: tuple[str, ...]) -> list[Case]:

@@ -81,6 +81,8 @@ class Gate:
     directory: Path | None = None
     # Which part of the cases: (1, 3) is the first of three.
     shard: tuple[int, int] = (1, 1)
+    # What tells the cases of all shards, and how often each is run, from those of another gate.
+    whole: str = ""
     # It was stopped before its end.
     interrupted: bool = False
     # There is more to run: it was stopped, or the budget ended.

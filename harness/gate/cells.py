@@ -122,7 +122,7 @@ class Cell:
     @property
     def blocks(self) -> bool:
         """Whether it is a regression, or something new that does not work."""
-        new = self.state is State.NEW and any(attempt.broken for attempt in self.head)
+        new = self.state is State.NEW and any(attempt.verdict is Verdict.FAIL for attempt in self.head)
         return self.state is State.REGRESSION or new
 
     @property

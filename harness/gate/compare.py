@@ -32,20 +32,30 @@ UNEVEN_CLOCKS = re.compile(
 )
 
 
-def counted(attempts: Iterable[Attempt]) -> tuple[int, int]:
-    """How many are broken, of how many that say something."""
-    tested = [one for one in attempts if one.tested]
-    return sum(one.broken for one in tested), len(tested)
+def counted(base: Iterable[Attempt], head: Iterable[Attempt]) -> tuple[int, int, int, int]:
+    """How many are broken, of how many that say something: on base, then on head.
+
+    Where nothing but a known bug is seen on base, and something else on head, only what is not known counts.
+    """
+    before, after = ([one for one in side if one.tested] for side in (base, head))
+    known = {one.verdict for one in before if one.broken} == {Verdict.XFAIL}
+    worse = known and any(one.broken and one.verdict is not Verdict.XFAIL for one in after)
+    counts = (
+        (sum(one.broken and not (worse and one.verdict is Verdict.XFAIL) for one in side), len(side))
+        for side in (before, after)
+    )
+    return *next(counts), *next(counts)
 
 
 def judge(
     base: Sequence[Attempt], head: Sequence[Attempt], repeat: int = 1
 ) -> tuple[State, float | None, str]:
     """State, p value and reason of a cell; repeat: how many attempts on each side were asked for."""
-    base_bad, base_all = counted(base)
-    head_bad, head_all = counted(head)
+    base_bad, base_all, head_bad, head_all = counted(base, head)
     if not head_all:
         return State.COULD_NOT_TEST, None, f"head: {_untested(head)}"
+    if not any(one.tested and one.boots for one in (*base, *head)):
+        return State.COULD_NOT_TEST, None, f"nothing came up, as if it were the host: {_untested(head)}"
     if not base_all and all(one.verdict is Verdict.SKIP for one in base):
         return State.NEW, None, f"{head_bad} of {head_all} failed on head; base: {_untested(base)}"
     if not base_all:
@@ -55,7 +65,7 @@ def judge(
     if p < ALPHA:
         worse = head_bad * base_all > base_bad * head_all
         return State.REGRESSION if worse else State.FIXED, p, reason
-    if min(len(base), len(head)) < repeat:
+    if min(base_all, head_all) < repeat:
         return State.COULD_NOT_TEST, p, f"{reason}: {repeat} attempts on each side were asked for"
     if not base_bad and not head_bad:
         return State.SAME, p, reason
@@ -79,9 +89,8 @@ def _otherwise(base: Sequence[Attempt], head: Sequence[Attempt]) -> str:
 
 def open_question(base: Sequence[Attempt], head: Sequence[Attempt], limit: int = ROUNDS) -> bool:
     """Whether the outcome differs, is not significant yet, and more attempts could make it so."""
-    base_bad, base_all = counted(base)
-    head_bad, head_all = counted(head)
-    numbers = (base_bad, base_all, head_bad, head_all)
+    numbers = counted(base, head)
+    base_bad, base_all, head_bad, head_all = numbers
     if not base_all or not head_all or base_bad + head_bad in (0, base_all + head_all):
         return False
     return change_p(*numbers) >= ALPHA and can_settle(*numbers, limit)
@@ -91,19 +100,24 @@ def wants_more(
     base: Sequence[Attempt], head: Sequence[Attempt], repeat: int = 1, numbers: bool = True
 ) -> bool:
     """Whether this cell needs one more attempt on each side; numbers: for its numbers too."""
-    if min(len(base), len(head)) < repeat:
+    if any(_too_few(side, repeat) for side in (base, head)):
         return True
-    if any(_try_again(side) for side in (base, head)):
+    if any(_dead(side) and len(side) < TRIES for side in (base, head)):
         return True
     if max(len(base), len(head)) >= ROUNDS + TRIES:
         return False
     return open_question(base, head) or (numbers and bool(unsure(base, head)))
 
 
-def _try_again(attempts: Sequence[Attempt]) -> bool:
-    """Whether nothing could be tested, by a fault that may have been the host's."""
-    failed = all(one.verdict is Verdict.ERROR and not one.tested for one in attempts)
-    return failed and len(attempts) < TRIES
+def _too_few(attempts: Sequence[Attempt], repeat: int) -> bool:
+    """Whether there are fewer than were asked for; what could not be tested is made up for, once."""
+    useless = sum(one.verdict is Verdict.ERROR and not one.tested for one in attempts)
+    return len(attempts) - useless < repeat and len(attempts) < repeat + TRIES - 1
+
+
+def _dead(attempts: Sequence[Attempt]) -> bool:
+    """Whether the machine never came up, which may have been the host's fault."""
+    return not any(one.boots for one in attempts)
 
 
 def values(attempts: Iterable[Attempt]) -> dict[tuple[str, str], list[float]]:

@@ -22,7 +22,7 @@ from harness.errors import UsageError
 from harness.gate import answers
 from harness.gate.answers import Gate
 from harness.gate.attempts import parse_name
-from harness.gate.cells import Route
+from harness.gate.cells import Cell, Route, State
 from harness.gate.order import Next
 from harness.gate.sides import Made
 from harness.plan import Case, Plan
@@ -38,9 +38,10 @@ RESUME_SECONDS = 12 * 3600.0
 KEY = "key"
 
 
-def key(made: Sequence[Made], plans: Iterable[Plan]) -> str:
-    """What tells one gate from another: both sides as built, and what is run on them."""
+def key(made: Sequence[Made], plans: Iterable[Plan], repeat: int) -> str:
+    """What tells one gate from another: both sides as built, what is run on them, and how often."""
     parts = [f"{one.side.build_id} {one.side.modules}" for one in made]
+    parts += [f"{repeat}"]
     parts += [plan_to_json(plan) for plan in plans]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
@@ -71,9 +72,15 @@ def ended(folder: Path) -> bool:
         return False
     try:
         answer = answers.read(folder)
-        return not answer.interrupted and not answer.unfinished
     except UsageError:
         return True
+    return not (answer.interrupted or answer.unfinished or any(map(_may_be_tested_yet, answer.cells)))
+
+
+def _may_be_tested_yet(cell: Cell) -> bool:
+    """Whether a cell has no state because of what may have been the host's fault."""
+    attempts = (*cell.base, *cell.head)
+    return cell.state is State.COULD_NOT_TEST and any(one.verdict is Verdict.ERROR for one in attempts)
 
 
 def check_open(folder: Path) -> None:

@@ -38,7 +38,7 @@ def merged(found: Mapping[Path, Gate], empty: Sequence[Path]) -> Gate:
     first = gates[0]
     for folder, gate in found.items():
         if gate.shard[1] != first.shard[1] or _compared(gate) != _compared(first):
-            raise UsageError(f"{folder}: it compares other kernels, or is a shard of another run")
+            raise UsageError(f"{folder}: it has other kernels or other cases, or is a shard of another run")
     count = Counter(gate.shard[0] for gate in gates)
     if twice := [number for number, times in count.items() if times > 1]:
         raise UsageError(f"shard {twice[0]}/{first.shard[1]} is there more than once")
@@ -52,6 +52,7 @@ def merged(found: Mapping[Path, Gate], empty: Sequence[Path]) -> Gate:
         messages=tuple(_messages(gates)),
         # What no shard can run, each of them says.
         not_run=tuple(dict.fromkeys(one for gate in gates for one in gate.not_run)),
+        whole=first.whole,
         command=first.command,
         started=min(gate.started for gate in gates),
         seconds=max(gate.seconds for gate in gates),
@@ -63,7 +64,8 @@ def merged(found: Mapping[Path, Gate], empty: Sequence[Path]) -> Gate:
 
 def _compared(gate: Gate) -> tuple[object, ...]:
     """What tells a comparison from another; how a side was made is different in each job."""
-    return tuple((one.name, one.kernel, one.commit, one.patches) for one in (gate.base, gate.head))
+    sides = ((one.name, one.kernel, one.commit, one.patches) for one in (gate.base, gate.head))
+    return gate.whole, *sides
 
 
 def _side(several: Sequence[Side]) -> Side:

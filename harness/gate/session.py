@@ -99,8 +99,17 @@ class Session:
         )
 
 
-def gate(session: Session, command: Sequence[str], left_out: Sequence[NotRun], part: tuple[int, int]) -> Gate:
-    """Run until all is settled, the budget ends, or somebody stops us; the answer is in the folder too."""
+def gate(
+    session: Session,
+    command: Sequence[str],
+    left_out: Sequence[NotRun],
+    part: tuple[int, int] = (1, 1),
+    whole: str = "",
+) -> Gate:
+    """Run until all is settled, the budget ends, or somebody stops us; the answer is in the folder too.
+
+    part and whole: see Gate.
+    """
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     began, interrupted = time.monotonic(), False
     before = folder.seconds(session.folder)
@@ -112,8 +121,8 @@ def gate(session: Session, command: Sequence[str], left_out: Sequence[NotRun], p
     found = conclude(session, left_out, interrupted)
     more = any(order.turns(session.cases, session.attempts, session.repeat))
     seconds = before + time.monotonic() - began
-    found = replace(found, command=tuple(command), started=started, seconds=seconds, shard=part)
-    found = replace(found, unfinished=more)
+    found = replace(found, command=tuple(command), started=started, seconds=seconds)
+    found = replace(found, shard=part, whole=whole, unfinished=more)
     return folder.keep(found, session.folder)
 
 

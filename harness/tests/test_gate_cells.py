@@ -45,6 +45,7 @@ def test_what_is_no_answer_is_refused(text: str, error: str) -> None:
         (replace(WHOLE, cells=(cell(State.FLAKY),)), Answer.NO_REGRESSION, 0),
         (replace(WHOLE, cells=(cell(State.NEW),)), Answer.NO_REGRESSION, 0),
         (replace(WHOLE, cells=(cell(State.NEW, Verdict.FAIL),)), Answer.REGRESSION, 1),
+        (replace(WHOLE, cells=(cell(State.NEW, Verdict.XFAIL),)), Answer.NO_REGRESSION, 0),
         (replace(WHOLE, cells=(cell(State.REGRESSION),)), Answer.REGRESSION, 1),
         (replace(WHOLE, cells=(cell(State.COULD_NOT_TEST),)), Answer.COULD_NOT_TEST, 125),
         (

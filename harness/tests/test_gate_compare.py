@@ -11,7 +11,7 @@ from harness.gate.cells import Attempt, Measure, Route, State, Trend
 from harness.gate.compare import ROUNDS, judge, open_question, wants_more
 from harness.verdict import Verdict
 
-P, F, E, S = Verdict.PASS, Verdict.FAIL, Verdict.ERROR, Verdict.SKIP
+P, F, E, S, X = Verdict.PASS, Verdict.FAIL, Verdict.ERROR, Verdict.SKIP, Verdict.XFAIL
 FINDINGS = {F: "'get' failed", E: "no guest image", S: "requires kvm"}
 
 
@@ -36,8 +36,13 @@ def timed(*values: float, name: str = "blackout", unit: str = "s") -> list[Attem
         ([P, P, P, P], [F, F, F, F], State.REGRESSION),
         ([F, F, F, F], [P, P, P, P], State.FIXED),
         ([F], [F], State.STILL_FAILING),
-        ([Verdict.XFAIL], [Verdict.XFAIL], State.STILL_FAILING),
-        ([Verdict.XFAIL] * 4, [Verdict.XPASS] * 4, State.FIXED),
+        ([X], [X], State.STILL_FAILING),
+        ([X] * 4, [Verdict.XPASS] * 4, State.FIXED),
+        # What is broken besides the known bug is not hidden by it.
+        ([X], [F], State.COULD_NOT_TEST),
+        ([X] * 4, [F] * 4, State.REGRESSION),
+        ([X] * 17, [F, *[X] * 16], State.FLAKY),
+        ([F] * 4, [X] * 4, State.STILL_FAILING),
         ([P], [F], State.COULD_NOT_TEST),
         ([P, P, P], [F, F, F], State.COULD_NOT_TEST),
         ([P] * 17, [F, *[P] * 16], State.FLAKY),
@@ -82,20 +87,35 @@ def test_fewer_attempts_than_were_asked_for_are_no_evidence(
     assert ("5 attempts on each side were asked for" in reason) == (state is State.COULD_NOT_TEST)
 
 
-def test_a_kernel_that_does_not_boot_is_broken() -> None:
-    dead = [
-        Attempt(Route.HEAD, E, "the kernel does not boot", "", "", "", "", None, 1.0, boots=False)
-        for _ in range(4)
+DEAD = Attempt(Route.HEAD, E, "the kernel does not boot", "", "", "", "", None, 1.0, boots=False)
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "state"),
+    [
+        (tries(P, P, P, P), [DEAD] * 4, State.REGRESSION),
+        ([DEAD] * 4, tries(P, P, P, P), State.FIXED),
+        # Nothing says that the host could boot anything.
+        ([DEAD, DEAD], [DEAD, DEAD], State.COULD_NOT_TEST),
+        (tries(S), [DEAD, DEAD], State.COULD_NOT_TEST),
+        (tries(S, S), [DEAD, *tries(P)], State.NEW),
+    ],
+)
+def test_a_kernel_that_does_not_boot_is_broken_where_another_does(
+    base: list[Attempt], head: list[Attempt], state: State
+) -> None:
+    assert judge(base, head)[0] is state
+
+
+def play(base: list[Verdict | Attempt], head: list[Verdict | Attempt], repeat: int = 1) -> tuple[int, State]:
+    """How many attempts are made on each side when they would go like this, over and over; and the state."""
+    sides = [
+        [one if isinstance(one, Attempt) else tries(one)[0] for one in side * 20] for side in (base, head)
     ]
-    assert judge(tries(P, P, P, P), dead)[0] is State.REGRESSION
-
-
-def play(base: list[Verdict], head: list[Verdict], repeat: int = 1) -> int:
-    """How many attempts are made on each side when they would go like this, over and over."""
     made = 0
-    while wants_more(tries(*(base * 20)[:made]), tries(*(head * 20)[:made]), repeat):
+    while wants_more(sides[0][:made], sides[1][:made], repeat):
         made += 1
-    return made
+    return made, judge(sides[0][:made], sides[1][:made], repeat)[0]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +127,10 @@ def play(base: list[Verdict], head: list[Verdict], repeat: int = 1) -> int:
         ([F], [P], 4),
         ([S], [S], 1),
         ([P], [E], 2),
+        ([DEAD], [DEAD], 2),
+        ([S], [DEAD], 2),
+        ([P], [DEAD], 4),
+        ([X], [F], 4),
         # One failure in 17: three more could not make it significant any more.
         ([P], [F, *[P] * 19], 17),
         # Every third time.
@@ -114,19 +138,31 @@ def play(base: list[Verdict], head: list[Verdict], repeat: int = 1) -> int:
         ([P], [F, P, P], 10),
     ],
 )
-def test_attempts_until_it_is_settled(base: list[Verdict], head: list[Verdict], attempts: int) -> None:
-    assert play(base, head) == attempts
+def test_attempts_until_it_is_settled(
+    base: list[Verdict | Attempt], head: list[Verdict | Attempt], attempts: int
+) -> None:
+    assert play(base, head)[0] == attempts
 
 
-def test_repeat_is_the_least() -> None:
-    assert play([P], [P], repeat=6) == 6
+@pytest.mark.parametrize(
+    ("head", "attempts", "state"),
+    [
+        ([P], 6, State.SAME),
+        # One that could not be tested is made up for.
+        ([E, *[P] * 19], 7, State.SAME),
+        # More of them, and there is less evidence than was asked for.
+        ([P, E], 7, State.COULD_NOT_TEST),
+    ],
+)
+def test_repeat_is_the_least(head: list[Verdict | Attempt], attempts: int, state: State) -> None:
+    assert play([P], head, repeat=6) == (attempts, state)
 
 
 def test_it_ends_in_any_case() -> None:
     chance = random.Random(5)
     for _ in range(200):
         base, head = (chance.choices([P, F, E, S], k=20) for _ in "ab")
-        assert play(base, head) <= ROUNDS + compare.TRIES
+        assert play([*base], [*head])[0] <= ROUNDS + compare.TRIES
 
 
 def test_what_fails_as_often_on_both_sides_is_rarely_called_a_regression() -> None:

@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 
+from harness.build.spec import kernel_spec
+from harness.build.store import Store
 from harness.cli import main
+from harness.commands.sides import SCENARIOS, Request, compare
 from harness.errors import UsageError
 from harness.gate import answers
 from harness.gate.answers import Answer, Gate
 from harness.gate.cells import Route, State
 from harness.gate.merge import merge
+from harness.gate.routes import chosen, routes
+from harness.gate.sides import Made
+from harness.shard import Shard
 from harness.tests.gates import (
     BASE,
     BROKEN_HEAD,
@@ -111,6 +117,19 @@ def test_a_side_that_one_shard_could_not_make_is_said(tmp_path: Path) -> None:
     assert gate.answer is Answer.COULD_NOT_TEST
 
 
+def test_a_side_that_no_shard_could_make_is_said_too(tmp_path: Path) -> None:
+    """By `harness gate`, not by hand: each job has to say which shard it was."""
+    base, head = (Made(side, kernel_spec(None)) for side in (BROKEN_HEAD.base, BROKEN_HEAD.head))
+    cases = chosen([SCENARIOS / "quickstart.yaml"], [])
+    for n in (1, 2):
+        asked = Request(Store(tmp_path / f"{n}"), cases, 1, 1, None, Shard(n, 2))
+        assert compare(asked, base, head, (), tmp_path / f"{n}").exit_code == 125
+    gate = answers.read(merge([tmp_path / "1", tmp_path / "2"], tmp_path / "all"))
+    assert gate.head.problem == BROKEN_HEAD.head.problem
+    assert (gate.answer, gate.exit_code) == (Answer.COULD_NOT_TEST, 125)
+    assert len(gate.not_run) == sum(len(routes(case)) for case in cases)
+
+
 def test_run_directories_are_where_they_are_now(tmp_path: Path) -> None:
     run = Path("/elsewhere/runs") / "case on head"
     here, gone = (attempt(Route.HEAD, directory=path) for path in (run, run.with_name("gone")))
@@ -126,9 +145,11 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
     other = folder(tmp_path / "other", replace(GOOD, base=replace(BASE, commit="a" * 40), shard=(3, 3)))
     again = folder(tmp_path / "again", replace(GOOD, shard=(2, 3)))
     count = folder(tmp_path / "count", replace(GOOD, shard=(3, 4)))
+    cases = folder(tmp_path / "cases", replace(GOOD, shard=(3, 3), whole="of another tag"))
     for folders, out, said in (
-        ([*first, other], tmp_path / "all", "other: it compares other kernels"),
+        ([*first, other], tmp_path / "all", "other: it has other kernels"),
         ([*first, count], tmp_path / "all", "a shard of another run"),
+        ([*first, cases], tmp_path / "all", "cases: it has other kernels or other cases"),
         ([*first, again], tmp_path / "all", "shard 2/3 is there more than once"),
         (first, first[0], "is there already"),
         (first, first[0] / answers.NAME, "cannot be written"),

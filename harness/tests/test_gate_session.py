@@ -26,6 +26,7 @@ from harness.gate.sides import Made
 from harness.journal import Journal
 from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import OUTCOME, subject
+from harness.tests.gates import UNTESTED, attempt
 from harness.verdict import Verdict
 
 QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
@@ -151,7 +152,7 @@ def test_a_short_case_is_run_where_there_is_no_time_for_a_long_one(gate: Session
 
 def test_a_budget_that_is_over_runs_nothing_and_says_so(gate: Session) -> None:
     gate.limit = Deadline(0)
-    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")], (1, 1))
+    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")])
     assert found.answer is Answer.COULD_NOT_TEST
     assert {one.reason for one in found.not_run} == {"why", "the budget of 0.0 s had no time for it"}
     count = sum(len(routes(case)) - 1 for case in gate.cases)
@@ -163,7 +164,7 @@ def test_what_the_budget_left_out_is_no_pass(gate: Session) -> None:
     for route in routes(gate.cases[0]):
         write(gate, route, Verdict.PASS)
     gate.limit = Deadline(0)
-    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")], (1, 1))
+    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")])
     assert {cell.state for cell in found.cells} == {State.SAME}
     # The other case was not run; what is not to be run here is no gap.
     assert {one.case for one in found.not_run if one.missing} == {gate.cases[1].id}
@@ -176,7 +177,7 @@ def test_what_the_budget_left_out_is_no_pass(gate: Session) -> None:
     gate.attempts.clear()
     for route in routes(gate.cases[0]):
         write(gate, route, Verdict.PASS)
-    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")], (1, 1))
+    found = session.gate(gate, ["harness", "gate"], [NotRun("x", Route.HEAD, "why")])
     assert (found.answer, found.exit_code) == (Answer.NO_REGRESSION, 0)
     assert folder.ended(gate.folder)
 
@@ -256,6 +257,11 @@ def test_a_series_takes_the_answers_that_it_has(tmp_path: Path) -> None:
         whole = folder.keep(Gate(*SIDES, (), (), (), ()), tmp_path)
     assert folder.answered(tmp_path, "abc") == whole
     assert folder.answered(tmp_path, "other kernels") is None
+    # What may have been the host's fault is tried again; what this kernel has not, is not.
+    for verdict, taken in ((Verdict.ERROR, False), (Verdict.SKIP, True)):
+        untested = replace(UNTESTED, head=(attempt(Route.HEAD, verdict),))
+        folder.keep(replace(whole, cells=(untested,)), tmp_path)
+        assert bool(folder.answered(tmp_path, "abc")) == taken
     hours = time.time() - folder.RESUME_SECONDS - 60
     os.utime(tmp_path, (hours, hours))
     assert folder.answered(tmp_path, "abc") is None
@@ -288,6 +294,6 @@ def test_other_kernels_modules_or_cases_are_another_gate(gate: Session) -> None:
     plans = [gate.plan(Next(case, Route.HEAD)) for case in gate.cases]
     sides = (gate.base, gate.head)
     other = replace(gate.head, side=replace(gate.head.side, modules="m"))
-    marks = {key(sides, plans), key(sides, plans[:1]), key((gate.base, other), plans)}
-    assert len(marks) == 3
-    assert key(sides, plans) == key(sides, plans)
+    every = ((sides, plans, 1), (sides, plans[:1], 1), ((gate.base, other), plans, 1), (sides, plans, 2))
+    assert len({key(*one) for one in every}) == len(every)
+    assert key(sides, plans, 1) == key(sides, plans, 1)
