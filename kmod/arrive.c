@@ -157,7 +157,7 @@ static int arrive_root(phys_addr_t phys, size_t size)
 	if (!folio)
 		return -ENODATA;
 	root = *(struct fdbox_root *)folio_address(folio);
-	folio_put(folio);
+	/* Not put: in debugfs KHO shows what is there for as long as this kernel runs. */
 
 	if (root.magic != FDBOX_ROOT_MAGIC)
 		return -EBADMSG;

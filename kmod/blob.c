@@ -228,6 +228,12 @@ bool fdbox_page_carried(phys_addr_t phys)
 	return page && page_private(page) >> 32 == FDBOX_KHO_PAGE_MAGIC;
 }
 
+/*
+ * KHO itself takes no lock to see whether a page was restored already. Two boxes may
+ * name the same one, and be retrieved at the same time.
+ */
+static DEFINE_SPINLOCK(restore_lock);
+
 /**
  * fdbox_restore_folio - restore a folio from an address that is not trusted
  * @phys: its address in the blob of the previous kernel
@@ -236,6 +242,7 @@ bool fdbox_page_carried(phys_addr_t phys)
  */
 struct folio *fdbox_restore_folio(phys_addr_t phys)
 {
+	guard(spinlock)(&restore_lock);
 	return fdbox_page_carried(phys) ? kho_restore_folio(phys) : NULL;
 }
 EXPORT_SYMBOL_GPL(fdbox_restore_folio);

@@ -123,9 +123,12 @@ static int gather_fds(struct entries *entries, const struct fdbox_list *list, st
 {
 	struct fdbox_entry *entry;
 	struct fdbox_fd *fd;
-	int err = -ENODEV;
+	int err;
 
-	mutex_lock(&box->lock);
+	err = mutex_lock_killable(&box->lock);
+	if (err)
+		return err;
+	err = -ENODEV;
 	if (box->deleted)
 		goto out;
 	err = entries_alloc(entries, list, list_count_nodes(&box->fds));
@@ -168,7 +171,7 @@ int fdbox_list_boxes(struct fdbox_list __user *arg)
  * @box: the box
  * @arg: the caller's struct fdbox_list
  *
- * Return: 0, -EFAULT, -EINVAL, -ENODEV or -ENOMEM.
+ * Return: 0, -EFAULT, -EINTR, -EINVAL, -ENODEV or -ENOMEM.
  */
 int fdbox_list_fds(struct fdbox *box, struct fdbox_list __user *arg)
 {

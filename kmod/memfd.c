@@ -105,9 +105,9 @@ static int memfd_preserve(struct fdbox_file_args *args)
 
 	inode_lock(inode);
 
-	/* Writing to holes goes on while a box is prepared: then it is all done again. */
+	/* Writing goes on while a box is prepared: if that filled holes, all is done again. */
 	err = check_file(args->file);
-	if (args->private_data && (err || memfd_has_more_pages(args->file, args->private_data)))
+	if (args->private_data && (err || !memfd_pages_right(args->file, args->private_data)))
 		let_go_pages(args);
 	if (err)
 		goto out_unlock;

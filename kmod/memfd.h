@@ -46,7 +46,7 @@ struct file *memfd_read(phys_addr_t data);
 /* memfd_folios.c */
 struct memfd_pages *memfd_preserve_pages(struct file *file);
 void memfd_unpreserve_pages(struct memfd_pages *pages);
-bool memfd_has_more_pages(struct file *file, const struct memfd_pages *pages);
+bool memfd_pages_right(struct file *file, const struct memfd_pages *pages);
 int memfd_insert_pages(struct inode *inode, const struct memfd_ser_folio *ser, u64 nr);
 void memfd_drop_pages(const struct memfd_ser_folio *ser, u64 nr);
 

@@ -5,7 +5,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/sched/signal.h>
+#include <linux/rcupdate_wait.h>
 #include <linux/shmem_fs.h>
 #include <linux/vmalloc.h>
 #include <fdbox_handler.h>
@@ -102,8 +102,6 @@ static int pin_all(struct file *file, struct memfd_pages *pages, unsigned long r
 	int err;
 
 	while (pages->nr < room && xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT)) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
 		err = pin_run(file, index, pages, room);
 		if (err)
 			return err;
@@ -113,10 +111,30 @@ static int pin_all(struct file *file, struct memfd_pages *pages, unsigned long r
 	return 0;
 }
 
-/* With those in swap. */
-static unsigned long count_pages(struct inode *inode)
+/*
+ * How many pages a file has, with those in swap, and those that could not be read
+ * back from there; at least, for a folio that is split meanwhile counts more than
+ * once. The counters of shmem are no use: while a page goes to swap there is a
+ * moment at which neither has it.
+ */
+static unsigned long count_pages(struct address_space *mapping)
 {
-	return inode->i_mapping->nrpages + READ_ONCE(SHMEM_I(inode)->swapped);
+	XA_STATE(xas, &mapping->i_pages, 0);
+	unsigned long nr = 0;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, ULONG_MAX) {
+		if (xas_retry(&xas, entry))
+			continue;
+		nr += 1UL << xas_get_order(&xas);
+		if (need_resched()) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+	return nr;
 }
 
 static int preserve_all(struct memfd_pages *pages)
@@ -145,14 +163,14 @@ err_unpreserve:
  * memfd_preserve_pages - pin the pages of a memfd, and hand them to KHO
  * @file: the memfd, frozen
  *
- * Where it is in use holes of it may get pages meanwhile, or later: see
- * memfd_has_more_pages().
+ * Where it is in use holes of it may get pages meanwhile, or later, and pages may
+ * break: see memfd_pages_right().
  *
  * Return: the pages, for memfd_unpreserve_pages(), or an ERR_PTR().
  */
 struct memfd_pages *memfd_preserve_pages(struct file *file)
 {
-	unsigned long room = count_pages(file_inode(file));
+	unsigned long room = count_pages(file->f_mapping);
 	struct memfd_pages *pages;
 	int err;
 
@@ -193,15 +211,24 @@ void memfd_unpreserve_pages(struct memfd_pages *pages)
 }
 
 /**
- * memfd_has_more_pages - has a memfd got pages since it was preserved?
+ * memfd_pages_right - are the pages that were preserved all that a memfd has?
  * @file: the memfd, frozen all the time, so that it cannot have lost any
  * @pages: from memfd_preserve_pages()
  *
- * Return: whether it has.
+ * Return: whether they are, and none of them is broken.
  */
-bool memfd_has_more_pages(struct file *file, const struct memfd_pages *pages)
+bool memfd_pages_right(struct file *file, const struct memfd_pages *pages)
 {
-	return count_pages(file_inode(file)) != pages->nr_pages;
+	unsigned long i;
+
+	if (count_pages(file->f_mapping) != pages->nr_pages)
+		return false;
+	for (i = 0; i < pages->nr; i++) {
+		if (folio_contain_hwpoisoned_page(pages->folios[i]))
+			return false;
+		cond_resched();
+	}
+	return true;
 }
 
 /**

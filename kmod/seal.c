@@ -5,24 +5,36 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/kexec_handover.h>
 
 #include "fdbox.h"
 
+/* How often a file that seems to be in use is looked at, and how long apart. */
+#define CHECK_TRIES	20
+#define CHECK_WAIT_US	1000
+
 /*
  * Of what others can still change no snapshot would be right. Beside the box's
  * own, a reference is an open fd, one on its way through a socket, a mapping, or
  * another keeper such as the Live Update Orchestrator. With none of these there is
- * nowhere to get a new one from.
+ * nowhere to get a new one from, but for a moment: a vCPU that faults has one on
+ * its guest_memfd until the page is there.
  */
 static int check_fd(struct fdbox_fd *fd)
 {
 	struct file *file = fd->args.file;
+	int tries = CHECK_TRIES;
 
 	if (!file)
 		return -EIO;
-	return file_count(file) == 1 ? 0 : -EBUSY;
+	while (file_count(file) != 1) {
+		if (!--tries)
+			return -EBUSY;
+		fsleep(CHECK_WAIT_US);
+	}
+	return 0;
 }
 
 static void uncheck_fd(struct fdbox_fd *fd)

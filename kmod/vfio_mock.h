@@ -150,8 +150,8 @@ void vfio_mock_irq_raise(struct vfio_mock *mock);
 void vfio_mock_irq_disable(struct vfio_mock *mock);
 
 /* vfio_mock_dma.c */
-int vfio_mock_check_access(struct file *file);
-int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 length, u64 iova);
+int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 length, u64 iova,
+		  bool arrived);
 int vfio_mock_unmap(struct vfio_mock *mock, u64 iova);
 void vfio_mock_unmap_all(struct vfio_mock *mock);
 bool vfio_mock_dma_intact(const struct vfio_mock_dma *dma);

@@ -116,9 +116,9 @@ static int device_map(struct vfio_mock *mock, struct vfio_mock_map __user *arg)
 	if (!file)
 		return -EBADF;
 	mutex_lock(&mock->lock);
-	err = mock->preserved ? -EBUSY : vfio_mock_check_access(file);
-	if (!err)
-		err = vfio_mock_map(mock, file, map.offset, map.length, map.iova);
+	err = -EBUSY;
+	if (!mock->preserved)
+		err = vfio_mock_map(mock, file, map.offset, map.length, map.iova, false);
 	mutex_unlock(&mock->lock);
 	fput(file);
 	return err;

@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
+#include <linux/rcupdate_wait.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <uapi/linux/fcntl.h>
@@ -45,18 +46,17 @@ static int check_range(struct file *file, u64 offset, u64 length, u64 iova)
 	return end <= i_size_read(file_inode(file)) ? 0 : -EINVAL;
 }
 
-/**
- * vfio_mock_check_access - may its user have a device write into a file?
- * @file: the file
- *
- * Return: 0, -EACCES or -EPERM.
+/*
+ * May its user have a device write into a file? One that a device writes into
+ * already may get the seal for the future, and travel by an fd for reading.
  */
-int vfio_mock_check_access(struct file *file)
+static int check_access(struct file *file, bool arrived)
 {
-	if (!(file->f_mode & FMODE_WRITE))
+	unsigned int seals = arrived ? F_SEAL_WRITE : F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+
+	if (!arrived && !(file->f_mode & FMODE_WRITE))
 		return -EACCES;
-	if (shmem_file(file) &&
-	    SHMEM_I(file_inode(file))->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+	if (shmem_file(file) && SHMEM_I(file_inode(file))->seals & seals)
 		return -EPERM;
 	return 0;
 }
@@ -105,7 +105,30 @@ static int pin_memfd(struct vfio_mock_dma *dma, struct file *file)
 	return 0;
 }
 
-/* Its folios cannot be moved: a reference is enough. A hole stays a hole. */
+/* Nothing is allocated that is not there; what is in swap is. */
+static bool has_hole(struct vfio_mock_dma *dma)
+{
+	pgoff_t index = dma->offset >> PAGE_SHIFT, end = (dma->offset + dma->length) >> PAGE_SHIFT;
+	XA_STATE(xas, &dma->inode->i_mapping->i_pages, index);
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, end - 1) {
+		if (xas_retry(&xas, entry))
+			continue;
+		if (xas.xa_index > index)
+			break;
+		index = (xas.xa_index | ((1UL << xas_get_order(&xas)) - 1)) + 1;
+		if (need_resched()) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+	return index < end;
+}
+
+/* Its folios cannot be moved: a reference is enough. */
 static int hold_guest_memfd(struct vfio_mock_dma *dma)
 {
 	pgoff_t index = dma->offset >> PAGE_SHIFT, end = (dma->offset + dma->length) >> PAGE_SHIFT;
@@ -137,10 +160,17 @@ static void dma_free(struct vfio_mock_dma *dma)
 	kfree(dma);
 }
 
-static int dma_fill(struct vfio_mock_dma *dma, struct file *file)
+static int dma_fill(struct vfio_mock_dma *dma, struct file *file, bool arrived)
 {
 	unsigned long i;
 	int err;
+
+	/*
+	 * A hole of a guest_memfd stays a hole. And what arrives was pinned before: where
+	 * it has holes somebody lies, who could have all memory be filled.
+	 */
+	if ((arrived || is_guest_memfd(file)) && has_hole(dma))
+		return -EFAULT;
 
 	/* However long a file says that it is, it is not worth a warning. */
 	dma->folios = kvcalloc(dma->length >> PAGE_SHIFT, sizeof(*dma->folios),
@@ -165,6 +195,22 @@ static bool overlaps(const struct vfio_mock *mock, u64 iova, u64 length)
 	return false;
 }
 
+/* With the inode locked: until its memory is pinned it can be neither cut nor sealed. */
+static int map_locked(struct vfio_mock *mock, struct vfio_mock_dma *dma, struct file *file,
+		      bool arrived)
+{
+	int err;
+
+	err = check_access(file, arrived);
+	if (!err)
+		err = check_range(file, dma->offset, dma->length, dma->iova);
+	if (!err && overlaps(mock, dma->iova, dma->length))
+		err = -EEXIST;
+	if (!err && mock->nr_buffers == VFIO_MOCK_NR_BUFFERS)
+		err = -ENOSPC;
+	return err ?: dma_fill(dma, file, arrived);
+}
+
 /**
  * vfio_mock_map - have a device write into part of a file
  * @mock: the device, locked
@@ -172,23 +218,18 @@ static bool overlaps(const struct vfio_mock *mock, u64 iova, u64 length)
  * @offset: in the file
  * @length: bytes
  * @iova: where the device sees it
+ * @arrived: it was mapped like this in the kernel before this one
  *
  * Return: 0, or a negative errno as at VFIO_MOCK_MAP.
  */
-int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 length, u64 iova)
+int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 length, u64 iova,
+		  bool arrived)
 {
 	struct vfio_mock_dma *dma;
 	int err;
 
 	if (!is_memfd(file) && !is_guest_memfd(file))
 		return -EOPNOTSUPP;
-	err = check_range(file, offset, length, iova);
-	if (err)
-		return err;
-	if (overlaps(mock, iova, length))
-		return -EEXIST;
-	if (mock->nr_buffers == VFIO_MOCK_NR_BUFFERS)
-		return -ENOSPC;
 
 	dma = kzalloc_obj(*dma);
 	if (!dma)
@@ -202,7 +243,9 @@ int vfio_mock_map(struct vfio_mock *mock, struct file *file, u64 offset, u64 len
 	dma->owner = file->f_op->owner;
 	__module_get(dma->owner);
 
-	err = dma_fill(dma, file);
+	inode_lock_shared(dma->inode);
+	err = map_locked(mock, dma, file, arrived);
+	inode_unlock_shared(dma->inode);
 	if (err) {
 		dma_free(dma);
 		return err;

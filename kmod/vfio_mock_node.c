@@ -70,6 +70,9 @@ static bool may_open(struct vfio_mock *mock)
 	return !mock->arrived && !mock->preserved;
 }
 
+/* A device that is opened through its group is opened behind our back. */
+static_assert(!IS_ENABLED(CONFIG_VFIO_GROUP), "vfio_mock needs CONFIG_VFIO_GROUP to be off");
+
 static struct vfio_mock *of_inode(struct inode *inode)
 {
 	return container_of(inode->i_cdev, struct vfio_mock, vdev.cdev);

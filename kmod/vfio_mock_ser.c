@@ -113,7 +113,7 @@ static int restore_buffer(struct vfio_mock *mock, const struct vfio_mock_ser_buf
 	if (err)
 		return err;
 	mutex_lock(&mock->lock);
-	err = vfio_mock_map(mock, file, ser->offset, ser->length, ser->iova);
+	err = vfio_mock_map(mock, file, ser->offset, ser->length, ser->iova, true);
 	mutex_unlock(&mock->lock);
 	fput(file);
 	return err;
