@@ -46,12 +46,11 @@ def selftest(machine: Machine, action: Selftest, log: Path, evidence: Evidence) 
 def qmp(machine: Machine, action: Qmp, evidence: Evidence) -> None:
     """Run a command of QEMU's. Raises StepFailedError when it comes to something else than it must."""
     try:
-        returned = machine.monitor.execute(action.execute, action.arguments)
+        returned = machine.order(action.execute, action.arguments)
     except MonitorError as error:
-        # QEMU answers before it tears the machine down; a connection lost on the way is its end.
-        machine.watch()
         qmp_failed(action, error, evidence)
         return
+    # QEMU answers before it tears the machine down.
     machine.watch()
     if differences := tuple(answers.answer(action, returned)):
         differ(f"QMP {action.execute} came to something else", differences, evidence)

@@ -19,6 +19,7 @@ from harness.artifacts import Artifacts, bare_plan, hardware
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
+from harness.vm import outage
 from harness.vm.loss import Limits, Loss, MachineLostError
 from harness.vm.machine import Machine
 from harness.vm.power import power_on
@@ -133,6 +134,32 @@ def test_qemu_that_is_killed_is_the_hosts_fault(empty: Hardware, tmp_path: Path)
     ):
         os.kill(machine.pid, signal.SIGKILL)
         assert loss_of(machine) is Loss.QEMU
+
+
+def test_an_order_to_a_machine_that_resets_itself_tells_of_the_reset(empty: Hardware, tmp_path: Path) -> None:
+    with (
+        Events(tmp_path / "events.jsonl") as events,
+        power_on(empty, tmp_path, events, Limits()) as machine,
+    ):
+        machine.monitor.execute("cont")
+        machine.monitor.execute("human-monitor-command", {"command-line": "o /b 0xcf9 6"})
+        os.waitid(os.P_PID, machine.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(MachineLostError) as lost:
+            outage.inject_nmi(machine)
+        assert lost.value.loss is Loss.RESET
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_qemu_that_is_killed_before_the_reset_is_the_hosts_fault(
+    number: signal.Signals, empty: Hardware, tmp_path: Path
+) -> None:
+    with (
+        Events(tmp_path / "events.jsonl") as events,
+        power_on(empty, tmp_path, events, Limits()) as machine,
+        pytest.raises(MachineLostError) as lost,
+    ):
+        outage.restart(machine, lambda: os.kill(machine.pid, number))
+    assert lost.value.loss is Loss.QEMU
 
 
 def test_memory_is_read_from_outside(empty: Hardware, tmp_path: Path) -> None:

@@ -14,29 +14,29 @@ PANIC_ORDER = "echo c >/proc/sysrq-trigger"
 
 def pause(machine: Machine, seconds: float) -> None:
     """Stop all CPUs for a while. Raises HarnessError when QEMU does not."""
-    machine.monitor.execute("stop")
-    state = machine.monitor.execute("query-status")["status"]
+    machine.order("stop")
+    state = machine.order("query-status")["status"]
     if state != "paused":
         raise HarnessError(f"the machine was ordered to stand still and is {state}")
     Deadline(seconds).wait(lambda: False, machine.watch)
-    machine.monitor.execute("cont")
+    machine.order("cont")
 
 
 def inject_nmi(machine: Machine) -> None:
     """Send a non-maskable interrupt."""
-    machine.monitor.execute("inject-nmi")
+    machine.order("inject-nmi")
 
 
 def power_cut(machine: Machine) -> dict[str, Any]:
     """Reset the machine; returns the hello of the agent after the boot from nothing."""
     # Nothing runs between what the console has now and the reset: which kernel it was is known for sure.
-    machine.monitor.execute("stop")
+    machine.order("stop")
     machine.console.poll()
     machine.console.cut_short(machine.generation)
 
     def order() -> None:
-        machine.monitor.execute("system_reset")
-        machine.monitor.execute("cont")
+        machine.order("system_reset")
+        machine.order("cont")
 
     return restart(machine, order)
 
@@ -47,7 +47,7 @@ def panic(machine: Machine) -> dict[str, Any]:
     def order() -> None:
         machine.start(PANIC_ORDER)
         limit = Deadline(machine.limits.shutdown)
-        if not limit.wait(lambda: machine.console.panic is not None, machine.console.poll):
+        if not limit.wait(lambda: machine.console.panic is not None, machine.see):
             raise machine.lost(Loss.NO_PANIC, "the kernel was ordered to panic, and did not", "a panic")
         # It was ordered; one after it was not.
         machine.console.panic = None
@@ -59,16 +59,16 @@ def restart(machine: Machine, order: Callable[[], None]) -> dict[str, Any]:
     """Carry out what resets the machine, and wait for the boot from nothing."""
     following = machine.generation + 1
     before = len(machine.ends)
-    machine.monitor.execute("set-action", {"reboot": "reset"})
+    machine.order("set-action", {"reboot": "reset"})
     order()
     machine.disconnect()
     limit = Deadline(machine.limits.shutdown)
-    if not limit.wait(lambda: len(machine.ends) > before, machine.console.poll):
+    if not limit.wait(lambda: len(machine.ends) > before, machine.see):
         raise machine.lost(Loss.NO_RESET, "the machine was ordered to start again, and did not", "a reset")
     limit = Deadline(machine.limits.silence)
-    if not limit.wait(lambda: machine.kernels > following, machine.console.poll):
+    if not limit.wait(lambda: machine.kernels > following, machine.see):
         raise machine.lost(Loss.SILENCE, "no output after the reset", "the first line of a kernel")
     # SeaBIOS resets the machine once more before it boots. From here on a reset is the end again.
     machine.excused += len(machine.ends)
-    machine.monitor.execute("set-action", {"reboot": "shutdown"})
+    machine.order("set-action", {"reboot": "shutdown"})
     return machine.arrive(following)

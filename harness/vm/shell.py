@@ -27,8 +27,12 @@ class ShellError(Exception):
 
 
 class ShellRefusedError(ShellError):
-    """The server gave no channel, or closed it at once, and ran nothing: dropbear does that at times, when
-    others have just ended."""
+    """The server gave no channel so far, or closed it at once, and ran nothing: dropbear does that at times,
+    when others have just ended, and a busy host is slow."""
+
+
+class CommandEndlessError(ShellError):
+    """A command was started, and did not end in time."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,12 @@ class Shell:
 
     def channel(self, command: str) -> paramiko.Channel:
         """Start a command and return its channel; raises ShellError, or ShellRefusedError."""
-        limit = Deadline(DIAL_SECONDS)
         try:
-            channel = self._transport.open_session(timeout=limit.seconds)
+            channel = self._transport.open_session(timeout=DIAL_SECONDS)
         except (OSError, EOFError, paramiko.SSHException) as error:
             text = f"SSH channel for {command!r}: {error or type(error).__name__}"
-            # The connection is there, and time is left: it was refused, or closed as soon as it was open.
-            if self._transport.is_active() and not limit.expired:
+            # The connection is there: it was refused, closed as soon as it was open, or not answered.
+            if self._transport.is_active():
                 raise ShellRefusedError(text) from error
             raise ShellError(text) from error
         try:
@@ -110,7 +113,7 @@ class Shell:
 
         with contextlib.closing(channel):
             if not deadline.wait(finished, watch, functools.partial(wait_for_more, channel)):
-                raise ShellError(f"{command!r} did not end within {deadline.seconds:.0f} s")
+                raise CommandEndlessError(f"{command!r} did not end within {deadline.seconds:.0f} s")
             status = channel.recv_exit_status()
         out, err = (b"".join(streams[name]).decode("utf-8", "replace") for name in ("stdout", "stderr"))
         return Result(status, out, err)

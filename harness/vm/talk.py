@@ -20,8 +20,8 @@ from harness.vm.agent import Agent, AgentErrnoError, AgentLostError, Reply, Requ
 from harness.vm.console import Console
 from harness.vm.loss import Limits, Loss
 from harness.vm.monitor import Monitor, MonitorError
-from harness.vm.shell import Result, Shell, ShellError, ShellRefusedError, dial_until
-from harness.vm.watch import SETTLE_SECONDS, Watched
+from harness.vm.shell import CommandEndlessError, Result, Shell, ShellError, ShellRefusedError, dial_until
+from harness.vm.watch import Watched
 
 # The command that speaks to the agent.
 CONNECT = "agent connect"
@@ -122,7 +122,7 @@ class Talking(Watched):
 
     def _agent_lost(self, error: AgentLostError, expected: str) -> NoReturn:
         """The agent is gone, perhaps because its machine is: that says more, and is found a little later."""
-        self._look_for_its_end()
+        self.look_for_its_end()
         raise self.lost(Loss.AGENT, str(error), expected) from error
 
     def _answer(self, agent: Agent, op: str, watch: Callable[[], None]) -> dict[str, Any]:
@@ -215,10 +215,6 @@ class Talking(Watched):
         except ShellError as error:
             raise self.lost(Loss.SSH, str(error), "a command") from error
 
-    def _look_for_its_end(self) -> None:
-        """A connection that is gone may be the first sign of a reset: QEMU's event comes a moment later."""
-        Deadline(SETTLE_SECONDS).wait(lambda: False, self.watch)
-
     def run(self, command: str) -> Result:
         """Run a shell command in the guest."""
         if self._shell is None:
@@ -229,14 +225,17 @@ class Talking(Watched):
                 with contextlib.suppress(ShellRefusedError):
                     result = self._shell.run(command, limit, watch)
                     if result.status == NO_STATUS:
-                        self._look_for_its_end()
+                        self.look_for_its_end()
                     return result
                 self.watch()
                 if limit.expired:
                     raise ShellError(f"{command!r}: no channel for {limit.seconds:.0f} s")
                 time.sleep(CHANNEL_PAUSE)
-        except ShellError as error:
+        except CommandEndlessError as error:
             raise self.lost(Loss.COMMAND, str(error), "the command's end") from error
+        except ShellError as error:
+            self.look_for_its_end()
+            raise self.lost(Loss.SSH, str(error), "the command's end") from error
 
     def open_shell(self, term: str, columns: int, lines: int) -> paramiko.Channel:
         """An interactive shell on a terminal of its own."""
@@ -259,11 +258,8 @@ class Talking(Watched):
     def memory(self, address: int, size: int, scratch: Path) -> bytes:
         """Guest-physical memory as QEMU has it; scratch: a file to pass it through, gone afterwards."""
         try:
-            self.monitor.execute("pmemsave", {"val": address, "size": size, "filename": str(scratch)})
+            self.order("pmemsave", {"val": address, "size": size, "filename": str(scratch)})
             return scratch.read_bytes()
-        except MonitorError:
-            self.watch()  # it may be the machine that ended
-            raise
         finally:
             scratch.unlink(missing_ok=True)
 

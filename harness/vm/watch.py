@@ -4,13 +4,15 @@
 import contextlib
 import subprocess
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from harness import proc
 from harness.deadline import Deadline
 from harness.events import Events
 from harness.vm.console import Console
 from harness.vm.loss import ENDS, HOST_REASONS, RUNNING, Limits, Loss, MachineLostError
-from harness.vm.monitor import Event, Monitor
+from harness.vm.monitor import Event, Monitor, MonitorError, MonitorRefusedError
 
 # QEMU writes the last console bytes and events before it ends: time to read them.
 SETTLE_SECONDS = 2.0
@@ -53,6 +55,28 @@ class Watched:
         self.console.poll()
         raise self._why_it_ended()
 
+    def see(self) -> None:
+        """Take in the console while the machine is to end; raise MachineLostError when QEMU itself has."""
+        self.console.poll()
+        if self._process.poll() is not None:
+            self.console.poll()
+            raise self._why_it_ended()
+
+    def order(self, command: str, arguments: Mapping[str, object] | None = None) -> Any:
+        """A QMP command, and what it returns. Raises MonitorError, or MachineLostError, which says more."""
+        try:
+            return self.monitor.execute(command, arguments)
+        except MonitorRefusedError:
+            self.watch()
+            raise
+        except MonitorError:
+            self.look_for_its_end()
+            raise
+
+    def look_for_its_end(self) -> None:
+        """A connection that is gone may be the first sign of a reset: QEMU's event comes a moment later."""
+        Deadline(SETTLE_SECONDS).wait(lambda: False, self.watch)
+
     @property
     def ends(self) -> list[Event]:
         """QEMU's events of an end that nobody has ordered."""
@@ -62,7 +86,8 @@ class Watched:
         return bool(self.ends)
 
     def _why_it_ended(self) -> MachineLostError:
-        end = next(iter(self.ends), None)
+        # A reset that was ordered is not what QEMU has ended by.
+        end = min(self.ends, key=lambda one: one.name != "SHUTDOWN", default=None)
         if self.console.panic:
             return self.lost(Loss.PANIC, self.console.panic.text, RUNNING)
         if end is None:
