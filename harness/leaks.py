@@ -12,7 +12,7 @@ from harness.build.kernel import Kernel
 from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.result import Oracle
-from harness.vm.agent import AgentErrnoError, granted
+from harness.vm.agent import AgentErrnoError, Reply, granted
 from harness.vm.machine import Machine
 
 MEMINFO = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
@@ -188,8 +188,10 @@ def let_go(machine: Machine, sessions: Iterable[str], evidence: Evidence) -> boo
     sessions: names that LUO may have sessions of. Returns whether all of it could be ended.
     """
     machine.restart_agent()
-    _, deleted = granted(machine.in_a_row(("kexec_unload", {}), ("fdbox_delete_all", {})))
-    kept = [f"box '{box['name']}': {box['errno']}" for box in deleted["kept"]]
+    unloaded, deleted = machine.in_a_row(("kexec_unload", {}), ("fdbox_delete_all", {}))
+    kept = [*refusal("the kernel that is loaded", unloaded), *refusal("the boxes", deleted)]
+    if isinstance(deleted, dict):
+        kept += [f"box '{box['name']}': {box['errno']}" for box in deleted["kept"]]
     for name in sessions:
         try:
             machine.call("luo_retrieve", session=name)
@@ -202,3 +204,12 @@ def let_go(machine: Machine, sessions: Iterable[str], evidence: Evidence) -> boo
         what = "something cannot be let go of at the end"
         evidence.find(Oracle.LEAKS, what, "boxes are deleted, sessions finished", "; ".join(kept))
     return not kept
+
+
+def refusal(what: str, reply: Reply) -> list[str]:
+    """That the kernel refuses to let something go, if it does. Raises AgentErrnoError when the agent does."""
+    if not isinstance(reply, AgentErrnoError):
+        return []
+    if not reply.call:
+        raise reply
+    return [f"{what}: {reply.errno} from {reply.call}"]

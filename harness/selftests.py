@@ -7,7 +7,7 @@ exit status that agrees. A stage of a test has no results; it has to end well an
 
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from harness import tap
@@ -76,7 +76,7 @@ def faults_of(action: Selftest, report: Report, result: Result) -> Iterator[Faul
     elif (trouble := tap.disorder(report)) is not None:
         expected = "one plan, and results that are numbered from 1"
         yield Fault(f"the report of {name} cannot be believed", expected, trouble, Blame.HARNESS, last)
-    elif report.plans == (0,):
+    elif report.plans == (0,) and result.status in {0, SKIPPED}:
         yield nothing_planned(action, report, last)
     elif action.says is not None:
         yield from faults_of_stage(action, result, last)
@@ -126,8 +126,14 @@ def faults_of_whole(name: str, report: Report, result: Result, last: tuple[str, 
     elif len(report.results) < report.plans[0]:
         seen = f"{len(report.results)}, then {ended(result.status)}"
         yield Fault(f"{name} did not come to its end", f"{report.plans[0]} results", seen, blame, last)
-    elif result.status != 0 and all(one.status in {Status.OK, Status.XFAIL} for one in report.results):
-        yield Fault(f"{name} failed, and its results are good", "status 0", ended(result.status), detail=last)
+    elif not explained(result.status, {one.status for one in report.results}):
+        what = f"{name} failed, and none of its results did"
+        yield Fault(what, "status 0", ended(result.status), detail=last)
+
+
+def explained(status: int, results: Collection[Status]) -> bool:
+    """Whether an exit status says no more than the results do."""
+    return not status or Status.FAILED in results or (status == SKIPPED and Status.SKIPPED in results)
 
 
 def ended(status: int) -> str:

@@ -2,12 +2,18 @@
 """What counts as memory that is not back."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from harness import leaks
 from harness.errors import HarnessError
+from harness.events import Events
+from harness.evidence import Evidence
 from harness.kho import Folio
+from harness.result import Blame
+from harness.vm.agent import AgentErrnoError, Reply
+from harness.vm.machine import Machine
 
 COUNTS = {"free": 900000, "MemTotal": 1000000, "Shmem": 100, "SUnreclaim": 20000}
 AT_FIRST = frozenset({(0x1000, 0), (0x2000, 0), (0x200000, 9)})
@@ -122,3 +128,27 @@ def test_symbols(tmp_path: Path) -> None:
     assert leaks.address(table, "kho_out") == 0xFFFFFFFF81B829C0
     with pytest.raises(HarnessError, match="no kho_in"):
         leaks.address(table, "kho_in")
+
+
+class Refusing:
+    """A machine whose kernel refuses to let something go, or whose agent does not know how."""
+
+    def __init__(self, call: str) -> None:
+        self.call = call
+
+    def restart_agent(self) -> None: ...
+
+    def in_a_row(self, *_: object) -> list[Reply]:
+        return [AgentErrnoError("kexec_unload", "EBUSY", self.call, "busy"), {"kept": []}]
+
+
+def test_what_the_kernel_does_not_let_go_of_is_its_fault(tmp_path: Path) -> None:
+    machine = cast(Machine, Refusing("kexec_file_load"))
+    with Events(tmp_path / "events.jsonl") as events:
+        evidence = Evidence(events)
+        assert not leaks.let_go(machine, (), evidence)
+        with pytest.raises(AgentErrnoError):
+            leaks.let_go(cast(Machine, Refusing("")), (), evidence)
+    (found,) = evidence.findings
+    assert found.blame is Blame.KERNEL
+    assert found.seen == "the kernel that is loaded: EBUSY from kexec_file_load"

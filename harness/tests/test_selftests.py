@@ -167,3 +167,9 @@ def test_only_who_uses_them_has_them_in_the_image(lines: str, needed: bool) -> N
 def test_command() -> None:
     assert command(Selftest("liveupdate", case="it's")).endswith("""/liveupdate -t 'it'"'"'s'; exit $?""")
     assert command(STAGE).endswith("/luo_kexec_simple -s 1; exit $?")
+
+
+@pytest.mark.parametrize("said", ["1..2\nok 1 one\nok 2 two # SKIP no device\n", "1..0 # SKIP no device\n"])
+@pytest.mark.parametrize(("status", "verdict"), [(0, "SKIP"), (4, "SKIP"), (1, "FAIL"), (139, "FAIL")])
+def test_who_skips_something_and_ends_badly_has_failed(said: str, status: int, verdict: str) -> None:
+    assert by_blame(blame for blame, _, _ in judged(WHOLE, status, said)) == verdict
