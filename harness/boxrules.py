@@ -47,11 +47,10 @@ def box_problems(
     box = world.boxes.get(name)
     if box is None or name in world.unknown:
         return
-    lost = box.state in GONE and not (box.state is BoxState.LEFT and isinstance(step.action, Unseal))
     if world.carrier is Carrier.LUO and not held(box) and not isinstance(step.action, Unseal | Seal):
         # Not even `expect` helps: the harness has no session that it could ask.
         yield "box", absence(world, name, box)
-    elif not step.expect and lost:
+    elif not step.expect and box.state in GONE:
         yield "box", absence(world, name, box)
     elif not step.expect:
         yield from more(world, step, box)

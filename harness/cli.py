@@ -19,9 +19,9 @@ from harness.imports import importing
 from harness.verdict import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 
 EPILOG = """\
-exit codes, as `git bisect run` takes them: 0 every case passed, or failed as it is known to (XFAIL); 1 a
-kernel under test broke an expectation, or a known bug is gone (XPASS); 125 could not test; 129 usage error
-or invalid scenario; 130 interrupted
+exit codes, as `git bisect run` takes them: 0 every case that was run passed, or failed as it is known to
+(XFAIL); 1 a kernel under test broke an expectation, or a known bug is gone (XPASS); 125 could not test, or
+every case was skipped; 129 usage error or invalid scenario; 130 interrupted
 """
 
 # A module of commands/, and what it does.

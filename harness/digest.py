@@ -34,11 +34,18 @@ class Digest:
     path: Path | None = None
     # What could not be read.
     notes: tuple[str, ...] = ()
+    # Some shards of a run, and not all: there are more cases.
+    part: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """Of all cases together."""
-        return WHOLE[exit_code(outcome.verdict for outcome in self.outcomes)]
+        return WHOLE[self.exit_code]
+
+    @property
+    def exit_code(self) -> int:
+        """As `harness run` has it."""
+        return exit_code((outcome.verdict for outcome in self.outcomes), self.part)
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -101,11 +108,14 @@ def digest(lines: Iterable[str], path: Path) -> Digest:
     """What the lines of a file mean. Raises UsageError when they are not results, or of a newer harness."""
     cases: dict[tuple[str, str], _Case] = {}
     notes: list[str] = []
+    shards: set[tuple[object, object]] = set()
     started, understood = "", False
     for number, line in _entries(lines, path, notes):
         if line["kind"] == "session":
             _check_format(line, path)
             started, understood = started or str(line.get("at", "")), True
+            if isinstance(one := line.get("shard"), dict):
+                shards.add((one.get("number"), one.get("count")))
             continue
         case = cases.setdefault((str(line.get("session")), str(line.get("case"))), _Case())
         try:
@@ -118,7 +128,8 @@ def digest(lines: Iterable[str], path: Path) -> Digest:
     if not understood:
         raise UsageError(f"{path}: these are not results of the harness: there is no line of a session")
     outcomes = tuple(outcome for (_, name), case in cases.items() for outcome in _outcomes(name, case))
-    return Digest(outcomes, started, path, _few(notes))
+    part = any(len(shards) != count for _, count in shards)
+    return Digest(outcomes, started, path, _few(notes), part)
 
 
 def _entries(lines: Iterable[str], path: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

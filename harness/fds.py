@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The fds of a run, as the host knows them: what is done to them, and what they must be afterwards."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +35,8 @@ class Fds:
     boxed: dict[tuple[str, str], Record] = field(default_factory=dict)
     # How many times a file was opened.
     opens: int = 0
+    # Those that came through a live update and were never looked at, of which nobody has an fd any more.
+    unseen: list[Record] = field(default_factory=list)
 
     def record(self, name: str) -> Record:
         """What is known of an open fd."""
@@ -84,7 +87,7 @@ class Fds:
             case Dup(fd, name, process):
                 self.open[name] = replace(self.record(fd), name=name, process=process or self.machine.acting)
             case Close(fd):
-                self.open.pop(fd, None)
+                self.leave([fd] if fd in self.open else [])
             case Change() | Bind() | Map() | Unmap() | Interrupts() | Reset() | Register():
                 record = self.record(action.fd)
                 done = calls.after(action, record)
@@ -185,7 +188,19 @@ class Fds:
 
     def end(self, process: str) -> None:
         """A process has ended, and with it the fds that it held."""
-        self.open = {name: record for name, record in self.open.items() if record.process != process}
+        self.leave([name for name, record in self.open.items() if record.process == process])
+
+    def leave(self, names: Iterable[str]) -> None:
+        """Fds are not open any more."""
+        leaving = tuple(names)
+        self.unseen += self.missed(leaving)
+        for name in leaving:
+            del self.open[name]
+
+    def missed(self, names: Iterable[str]) -> list[Record]:
+        """Those of open fds that came through a live update and were never looked at."""
+        records = (self.open[name] for name in names)
+        return [one for one in records if one.unverified and one.generation < self.evidence.generation]
 
 
 def arrives(action: SimpleAction, record: Record) -> bool:

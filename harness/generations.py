@@ -105,8 +105,8 @@ class Generations:
 
     def _arrived(self, hello: dict[str, object], kernel: str | None, cmdline: str) -> None:
         """Another kernel runs: open fds and unsealed boxes ended with the one that held them."""
+        self.fds.leave(self.fds.open)
         self.evidence.generation = self.machine.generation
-        self.fds.open.clear()
         self.loaded, self.running = None, kernel
         self.now, missing = checks.who(self.machine, hello, self.modules(kernel, cmdline))
         for module, said in missing:

@@ -64,9 +64,12 @@ def lint_on(world: World, drafts: Sequence[Draft]) -> Iterator[Wrong]:
         yield from ((place(draft, key), message) for key, message in dangling)
         faults = list(check(world, draft, step))
         yield from faults
-        # A box that is not in the state to be sealed, unsealed or finished stays in the state that it is in.
         if not (faults and isinstance(step.action, Seal | Unseal | Finish)):
             settle(world, step)
+        elif world.is_gone(step.action.box):
+            # The first mistake is enough: the steps after this one would be right if it were.
+            world.unknown.add(step.action.box)
+        # Any other box that is not in the state for it stays in the state that it is in.
 
 
 def unseen(drafts: Sequence[Draft], carriers: Sequence[Carrier]) -> Iterator[Wrong]:

@@ -30,7 +30,7 @@ from harness.topics import (
     VALUES,
 )
 from harness.verbs import VERBS, Verb
-from harness.verdict import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE
+from harness.verdict import EXIT_CODES, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, Verdict
 
 # The words of VALUES by the patterns that the schema has for them.
 LOOKS: Mapping[str, str] = {
@@ -264,7 +264,11 @@ def verdicts() -> Iterator[str]:
     rows = [(f"{verdict}", MEANING[verdict], f"{code}") for verdict, code in EXIT_CODES.items()]
     rows += [("", "the command line or a scenario is wrong", f"{EXIT_USAGE}")]
     rows += [("", "the run was interrupted", f"{EXIT_INTERRUPTED}")]
-    yield table(("verdict", "what it means", "exit code"), rows).rstrip("\n") + "\n"
+    yield table(("verdict", "what it means", "exit code"), rows)
+    yield (
+        f"\nOf several cases: {EXIT_CODES[Verdict.FAIL]} if there is one, else {EXIT_ERROR} if there is one, "
+        f"else {EXIT_CODES[Verdict.PASS]}. Where every case is skipped nothing was tested: {EXIT_ERROR}.\n"
+    )
 
 
 def mark(is_so: bool) -> str:

@@ -86,7 +86,8 @@ class Pool(Generic[T, R]):
     def _collect(pipe: Connection, process: ForkProcess) -> R | HarnessError:
         try:
             result: R | HarnessError = pipe.recv()
-        except EOFError:
+        # The end of the pipe, or within a result: it was killed.
+        except (EOFError, OSError):
             process.join()
             return HarnessError(f"the process that ran this case died (exit status {process.exitcode})")
         process.join(END_SECONDS)

@@ -53,6 +53,8 @@ class Progress:
     boxed: Mapping[tuple[str, str], Record]
     # How many times a file was opened.
     opens: int
+    # Fds that were never looked at, and are gone.
+    unseen: Sequence[Record]
     scratch: tuple[Range, ...]
     # The kernel that was left, and the step that loaded the next one.
     identity: Identity
@@ -184,6 +186,7 @@ def progress(executor: Executor, step: Step, baseline: leaks.Memory) -> Progress
         numbers=tuple(evidence.numbers),
         boxed=fds.boxed,
         opens=fds.opens,
+        unseen=(*fds.unseen, *fds.missed(fds.open)),
         scratch=tuple(fds.outside.scratch),
         identity=generations.now,
         running=generations.running,
@@ -212,4 +215,5 @@ def restore(known: Progress, executor: Executor) -> None:
     executor.memory = known.memory
     executor.generations.running, executor.generations.loaded = known.running, known.loaded
     executor.fds.boxed, executor.fds.opens = dict(known.boxed), known.opens
+    executor.fds.unseen = list(known.unseen)
     executor.fds.outside.scratch = list(known.scratch)

@@ -67,7 +67,7 @@ def headline(outcome: Outcome) -> str:
     meaning = MEANING[outcome.verdict]
     intact = any(proof.oracle is Oracle.CONTENTS and proof.generation for proof in outcome.proofs)
     if outcome.verdict is Verdict.PASS and intact:
-        meaning = "everything that was preserved is intact"
+        meaning = "everything that came back is intact"
     if outcome.known:
         meaning += f": {'; '.join(outcome.known)}"
     about = f"{outcome.summary}; {meaning}" if outcome.summary else meaning

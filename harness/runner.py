@@ -261,7 +261,7 @@ def _play(
         given_back(plan, executor, baseline)
     checks.look_for_leaks(machine, evidence)
     checks.log_is_whole(machine, evidence, out)
-    unverified(fds.open.values(), evidence)
+    unverified([*fds.unseen, *fds.open.values()], evidence)
     if at_end:
         at_end(machine)
 

@@ -187,7 +187,7 @@ class Executor:
         if armed is not None:
             self.generations.armed.append(armed)
         if isinstance(fault, faults.Kill):
-            self.fds.open.clear()
+            self.fds.leave(self.fds.open)
 
     def _timed(self, op: str, arguments: Mapping[str, object]) -> None:
         try:

@@ -32,7 +32,13 @@ EXIT_USAGE = 129
 EXIT_INTERRUPTED = 130
 
 
-def exit_code(verdicts: Iterable[Verdict]) -> int:
-    """The exit code of several cases: 1 if any kernel is bad, else 125 if any could not be tested, else 0."""
-    codes = {EXIT_CODES[verdict] for verdict in verdicts}
+def exit_code(verdicts: Iterable[Verdict], part: bool = False) -> int:
+    """The exit code of several cases: 1 if any kernel is bad, else 125 if any could not be tested, else 0.
+
+    Where all are skipped nothing was tested: 125. Of a part of the cases (a shard) that may be so by chance.
+    """
+    found = set(verdicts)
+    if found == {Verdict.SKIP} and not part:
+        return EXIT_ERROR
+    codes = {EXIT_CODES[verdict] for verdict in found}
     return 1 if 1 in codes else max(codes, default=EXIT_ERROR)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the author of a scenario can know between two steps, if every step does what it should."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -69,6 +70,10 @@ class World:
     updated: bool = False
     # Where the next kernel was loaded.
     loaded: int | None = None
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a box was there and is not any more."""
+        return name in self.boxes and self.boxes[name].state in GONE
 
 
 def held(box: Box) -> bool:
@@ -150,9 +155,12 @@ def apply(world: World, step: Step) -> None:
             world.loaded = line
         case Fault(faults.Kill()):
             kill(world, line)
+        case Ssh(command):
+            # What it does with a box that it names, nobody knows.
+            world.unknown |= {name for name in world.boxes if re.search(rf"\b{re.escape(name)}\b", command)}
         case Use() | Verify() | Prepare() | List() | Load() | Unload():
             pass
-        case Ssh() | Selftest() | Qmp() | Damage() | Memory():
+        case Selftest() | Qmp() | Damage() | Memory():
             pass
         case Fault():
             pass

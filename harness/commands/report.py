@@ -11,7 +11,6 @@ from harness.errors import UsageError
 from harness.gate import answers, formats
 from harness.gate import merge as gate_merge
 from harness.journal import run_folder
-from harness.verdict import exit_code
 
 # The word that makes one report of several folders; a folder of that name is ./merge.
 MERGE = Path("merge")
@@ -41,7 +40,7 @@ def command(options: argparse.Namespace) -> int:
         out = options.out or run_folder(default_store().root, "merge")
         file = _merge(others, out)
         _publish(file, options.format, options.output)
-        return answers.read(file).exit_code if file.name == answers.NAME else _exit_code(file)
+        return answers.read(file).exit_code if file.name == answers.NAME else digest.read(file).exit_code
     if others or options.out:
         raise UsageError("harness report takes one DIR; harness report merge takes several, and --out")
     _publish(first, options.format, options.output)
@@ -53,10 +52,6 @@ def _merge(folders: Sequence[Path], out: Path) -> Path:
     if any((folder / answers.NAME).exists() for folder in folders):
         return gate_merge.merge(folders, out)
     return merge.merge(folders, out)
-
-
-def _exit_code(file: Path) -> int:
-    return exit_code(outcome.verdict for outcome in digest.read(file).outcomes)
 
 
 def _publish(source: Path, form: str, target: Path | None) -> None:

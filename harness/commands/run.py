@@ -95,7 +95,7 @@ def command(options: argparse.Namespace) -> int:
             _print(console, outcome, brief=len(jobs) > report.FEW)
     count = ", ".join(f"{verdicts.count(v)} {v}" for v in Verdict if v in verdicts)
     console.print(f"{count} of {len(jobs)} cases; results: {journal.path}", markup=False)
-    return exit_code(verdicts)
+    return exit_code(verdicts, part is not None)
 
 
 def _shard(options: argparse.Namespace) -> tuple[list[Plan], Mapping[str, object] | None]:

@@ -43,6 +43,8 @@ def test_the_verdict_and_the_count(tmp_path: Path) -> None:
     assert Digest((PASSED, a_case(Verdict.XFAIL))).verdict is Verdict.PASS
     assert Digest((PASSED, a_case(Verdict.XPASS))).verdict is Verdict.FAIL
     assert Digest(()).verdict is Verdict.ERROR
+    assert Digest((a_case(Verdict.SKIP),)).verdict is Verdict.ERROR
+    assert Digest((a_case(Verdict.SKIP),), part=True).verdict is Verdict.PASS
 
 
 def test_a_case_that_never_ended_is_an_error(tmp_path: Path) -> None:
@@ -113,6 +115,13 @@ def test_a_case_that_was_run_again_is_there_twice_and_flaky(tmp_path: Path) -> N
     made = written(tmp_path, PASSED, replace(PASSED, verdict=Verdict.FAIL))
     assert [outcome.verdict for outcome in made.outcomes] == [Verdict.PASS, Verdict.FAIL]
     assert made.flaky() == {PASSED.case: [Verdict.PASS, Verdict.FAIL]}
+
+
+def test_some_shards_of_a_run_are_a_part_of_it(tmp_path: Path) -> None:
+    for number in (1, 2):
+        shard: dict[str, object] = {"number": number, "count": 2, "whole": "x", "elsewhere": []}
+        Journal(tmp_path, f"{number}").begin(["test"], [], shard)
+        assert read(tmp_path).part == (number == 1)
 
 
 def test_several_sessions_in_one_folder(tmp_path: Path) -> None:

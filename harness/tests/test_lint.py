@@ -44,9 +44,14 @@ def test_a_box_is_a_plain_stash_on_fdbox() -> None:
     assert faults("fdbox", *START, "seal: vm0", *BACK, "put: {box: vm0, fd: ram}", *BACK[1:]) == []
 
 
-@pytest.mark.parametrize("carrier", Carrier)
-def test_whether_an_unsealed_box_travels_is_for_the_kernel_to_answer(carrier: str) -> None:
-    assert faults(carrier, *START, "kexec:", *BACK) == []
+def test_a_session_travels_without_being_sealed() -> None:
+    assert faults("luo", *START, "kexec:", *BACK) == []
+
+
+def test_what_a_command_does_with_a_box_that_it_names_is_not_known() -> None:
+    sealing = """ssh: agent call '{"op":"fdbox_seal","box":"vm0"}'"""
+    assert faults("fdbox", *START, sealing, "kexec:", *BACK) == []
+    assert faults("fdbox", *START, sealing.replace("vm0", "vm01"), "kexec:", *BACK) != []
 
 
 def test_an_unsealed_box_that_is_gone_can_be_created_anew() -> None:

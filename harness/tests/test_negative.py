@@ -288,6 +288,29 @@ def test_an_fd_that_nobody_verified_is_never_a_pass(artifacts: Artifacts, tmp_pa
     )
 
 
+@pytest.mark.parametrize("end", ["close: other", "kexec:", "fault: kill"])
+def test_nor_is_one_that_is_gone_by_then(end: str, artifacts: Artifacts, tmp_path: Path) -> None:
+    text = """\
+summary: two fds come back, and one of them is looked at
+steps:
+  - create_box: vm0
+  - open: {fd: ram, size: 64K, fill: {seed: 1}}
+  - open: {fd: other, size: 64K, fill: {seed: 2}}
+  - put: {box: vm0, fd: ram}
+  - put: {box: vm0, fd: other}
+  - seal: vm0
+  - kexec:
+  - unseal: vm0
+  - get: {box: vm0, fd: ram}
+  - get: {box: vm0, fd: other}
+  - verify: ram
+"""
+    (case,) = expand(load_text(f"{text}  - {end}\n", tmp_path / "x.yaml"))
+    chosen = plan(case, kernel_parameters)
+    words = "'other' came out of its box and was never verified"
+    could_not(run(chosen, artifacts, tmp_path / "run"), chosen, words)
+
+
 def test_a_mistake_of_ours_is_an_error(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,14 @@ from harness.verdict import Verdict, exit_code
         ([Verdict.PASS, Verdict.FAIL, Verdict.ERROR], 1),
         ([Verdict.PASS, Verdict.ERROR], 125),
         ([], 125),
+        ([Verdict.SKIP, Verdict.SKIP], 125),
     ],
 )
 def test_exit_code(verdicts: list[Verdict], code: int) -> None:
     assert exit_code(verdicts) == code
+
+
+def test_a_shard_may_have_nothing_but_what_is_skipped() -> None:
+    assert exit_code([Verdict.SKIP], part=True) == 0
+    assert exit_code([Verdict.SKIP, Verdict.ERROR], part=True) == 125
+    assert exit_code([], part=True) == 125
