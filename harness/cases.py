@@ -6,16 +6,19 @@ An argument is a scenario file, a folder of them, or a plan.json; each may be na
 
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
+from harness.diagnostic import nearest
 from harness.errors import UsageError
 from harness.load import load_all
 from harness.plan import Plan, expand, names, plan
 from harness.planfile import read_plan
 from harness.planrules import case_problem
 
+T = TypeVar("T")
 PLAN_SUFFIX = ".json"
 # Where scenarios are kept.
 FOLDER = Path("scenarios")
@@ -39,10 +42,10 @@ def scenario_files(path: Path) -> list[Path]:
     return inside
 
 
-def plans(arguments: Sequence[Path], kernel: str | None) -> list[Plan]:
-    """The plans that the arguments mean, each once; kernel: what --kernel says.
+def plans(arguments: Sequence[Path], kernel: str | None, tags: Sequence[str] = ()) -> list[Plan]:
+    """The plans that the arguments mean, each once; kernel: what --kernel says; tags: what --tag says.
 
-    Raises UsageError when an argument means none, two mean the same case, or --kernel would not count.
+    Raises UsageError when an argument or tag means none, two mean the same case, or --kernel would not count.
     """
     if kernel is not None and kernel not in kernel_names():
         raise UsageError(f"no kernel '{kernel}': kernel/kernels.yaml has {', '.join(kernel_names())}")
@@ -55,6 +58,7 @@ def plans(arguments: Sequence[Path], kernel: str | None) -> list[Plan]:
         if not fitting:
             raise UsageError(f"{path} has no case [{which}]; it has {', '.join(one.case for one in ours)}")
         chosen += [one for one in fitting if not any(one is other for other in chosen)]
+    chosen = tagged(chosen, tags, lambda one: one.tags)
     twice = [case for case, count in Counter(one.case for one in chosen).items() if count > 1]
     if twice:
         raise UsageError(f"named more than once: {', '.join(twice)}")
@@ -81,6 +85,18 @@ def _planned(arguments: Sequence[Path], kernel: str | None) -> dict[Path, list[P
     for file in (file for file in files if file.suffix == PLAN_SUFFIX):
         found[file] = [read_plan(file, kernel_names())]
     return found
+
+
+def tagged(cases: Sequence[T], tags: Sequence[str], of: Callable[[T], Collection[str]]) -> list[T]:
+    """The cases with one of the tags, all where none is named; of: the tags of a case.
+
+    Raises UsageError when no case has one of them.
+    """
+    every = {tag for one in cases for tag in of(one)}
+    for tag in tags:
+        if tag not in every:
+            raise UsageError(f"no case has the tag '{tag}'{nearest(tag, every)}")
+    return [one for one in cases if not tags or set(tags) & set(of(one))]
 
 
 def fits(one: Plan, which: str) -> bool:

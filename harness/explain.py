@@ -54,8 +54,10 @@ def explain(error: ErrorDetails, kind: type[Any], owner: str, also: Iterable[str
             key, colon, rest = str(path[-1]).partition(":")
             if colon and key in keys:
                 return f"a space is missing after the ':': '{key}: {rest}'"
-            if key in descriptions(Modifiers) and owner.startswith("'"):
-                return f"{name} stands in {parent}, and belongs beside it: on its own line, below {parent}"
+            near = guess(key, [*descriptions(Modifiers), *keys])
+            if owner.startswith("'") and near is not None and near not in keys:
+                meant = name if near == key else f"{name} (did you mean '{near}'?)"
+                return f"{meant} stands in {parent}, and belongs beside it: on its own line, below {parent}"
             valid = [*keys, *also] if len(path) == 1 else [*keys]
             return f"unknown key {name} in {parent}{nearest(str(path[-1]), valid)}"
         case "value_error":

@@ -19,6 +19,8 @@ from harness.scenario import Header, Scenario
 from harness.validation import validate
 from harness.yamltree import FastLoader, Plain, Tree, parse
 
+EMPTY = "empty file: 'harness new NAME' writes one to begin with"
+
 
 def load(path: Path, kernels: Collection[str] | None = None) -> Scenario:
     """Read a scenario; kernels: the names of kernels that exist, None: do not check those.
@@ -33,7 +35,8 @@ def load(path: Path, kernels: Collection[str] | None = None) -> Scenario:
         before = error.object[: error.start]
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         where = Where(path, before.count(b"\n") + 1, column)
-        raise ScenarioError([Diagnostic(where, "this is not text in UTF-8")]) from error
+        what = f"this is not text in UTF-8 (byte 0x{error.object[error.start]:02x}): save the file as UTF-8"
+        raise ScenarioError([Diagnostic(where, what)]) from error
     return load_text(text, path, kernels)
 
 
@@ -63,7 +66,7 @@ def load_tree(tree: Tree, kernels: Collection[str] | None) -> Scenario:
     """Make a scenario of a parsed file. Raises ScenarioError."""
     if not tree.faults and not isinstance(tree.value, dict):
         other = "not a scenario, which is a mapping: 'summary: ...', 'steps: ...'"
-        tree.fault(Where(tree.file, 1, 1), "empty file" if tree.value is None else other)
+        tree.fault(Where(tree.file, 1, 1), EMPTY if tree.value is None else other)
     if not isinstance(tree.value, dict):
         raise ScenarioError(tree.faults)
     matrix.check(tree)
@@ -75,7 +78,7 @@ def load_tree(tree: Tree, kernels: Collection[str] | None) -> Scenario:
         one = matrix.variant(tree, values)
         scenario = load_variant(one, values, kernels)
         # What is wrong with all of them is wrong once, in the words of the first.
-        several += [fault for fault in one.faults if fault.where not in faults]
+        several += [matrix.told(tree, values, fault) for fault in one.faults if fault.where not in faults]
         faults |= {fault.where: fault for fault in one.faults}
         variants += [scenario] if scenario else []
     if several:

@@ -254,7 +254,10 @@ def promises() -> Iterator[str]:
 def checks() -> Iterator[str]:
     """What judges a run."""
     yield "## Checks\n"
-    yield "Each judges by itself, and none can be turned off. [More about them](oracles.md).\n"
+    yield (
+        "Each judges by itself, and none can be turned off: a scenario that one is not to judge says why. "
+        "[More about them](oracles.md).\n"
+    )
     yield table(("check", "what it looks at"), CHECKS.items())
 
 

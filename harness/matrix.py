@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from harness.diagnostic import nearest
+from harness.diagnostic import Diagnostic, nearest
 from harness.faults import FAULTS
 from harness.scalars import VARIABLE
 from harness.verbs import VERBS
@@ -14,6 +14,8 @@ from harness.yamltree import Loc, Plain, Tree
 
 Values = Mapping[str, Plain]
 NAME = re.compile(r"\$([A-Z][A-Z0-9_]*)")
+# What a message is about.
+QUOTED = re.compile(r"'([^']+)'")
 # What `$ROUND` stands for within `repeat`.
 ROUND = "ROUND"
 # Text in which a `$NAME` is mostly somebody else's: the shell's.
@@ -80,6 +82,27 @@ def substitute(value: Plain, values: Values) -> Plain:
 def variant(tree: Tree, values: Values) -> Tree:
     """The tree with these values, in the same places, and without faults so far."""
     return replace(tree, value=substitute(tree.value, values), faults=[])
+
+
+def told(tree: Tree, values: Values, fault: Diagnostic) -> Diagnostic:
+    """What is wrong, and what the variables in that line stand for then, each with its place."""
+    quoted = QUOTED.findall(fault.message)
+    names = [
+        name
+        for name in dict.fromkeys(NAME.findall(fault.source))
+        if name in values and any(text in spelled(values[name]) for text in quoted)
+    ]
+    if not names or fault.where.line == tree.where_key(("matrix",)).line:
+        return fault
+    places = ((name, tree.where(("matrix", name, _index(tree, name, values[name])))) for name in names)
+    known = (f"${name} is '{word(values[name])}' there ({at.line}:{at.column})" for name, at in places)
+    return replace(fault, message=f"{fault.message}; {', '.join(known)}")
+
+
+def _index(tree: Tree, name: str, value: Plain) -> int:
+    axes = tree.value["matrix"] if isinstance(tree.value, dict) else None
+    listed = axes[name] if isinstance(axes, dict) else ()
+    return next((n for n, one in enumerate(listed) if one is value), 0) if isinstance(listed, tuple) else 0
 
 
 def check(tree: Tree) -> None:

@@ -71,13 +71,13 @@ HEAD = """\
 
 All that a scenario can say. A scenario is a YAML file in a folder `scenarios/`, or in a folder of it. It says, step by step, what is done
 with a machine that is live updated, and what must be so. A *box* keeps fds for the next kernel; a *carrier* is the interface that does it:
-`fdbox` (`/dev/fdbox`), where a box has to be sealed to travel, or `luo` (`/dev/liveupdate`), where a box is a session, and names in it are
-tokens. Each verb below says what it is on either. A *generation* is one kernel of a machine: 0 from the cold boot on, one more for each kexec.
+`fdbox` (`/dev/fdbox`), where a box has to be sealed to travel, or `luo` (the Live Update Orchestrator, `/dev/liveupdate`), where a box is
+a session, and names in it are tokens. Each verb below says what it is on either. A *generation* is one kernel of a machine: 0 from the cold boot on, one more for each kexec.
 """
 BEGIN = """
 Its file is `scenarios/memfd/mine.yaml` here; `harness new memfd/mine` writes one to begin with.
 
-    harness check scenarios/memfd/mine.yaml              # every mistake, with its place and the nearest valid word
+    harness check scenarios/memfd/mine.yaml              # its mistakes, with their places and the nearest valid words
     harness list scenarios/memfd/mine.yaml               # its cases: one for each carrier and combination of the matrix
     harness run scenarios/memfd/mine.yaml                # all of them; 'scenarios/memfd/mine.yaml[luo]': those on luo
     harness shell 'scenarios/memfd/mine.yaml[luo,4K]'    # one of them, and a shell in its machine at the end
@@ -89,7 +89,7 @@ VALUES = """\
 ## Values
 
 YAML is 1.2: `on` and `yes` are text, octal is `0o640`. Text that looks like a number needs quotes: `"7.3"`. An unknown or doubled key is
-an error, and so is a key without a value.
+an error, and so is a key without a value; a verb that needs nothing said stands alone: `kexec:`.
 
 | value | what it looks like |
 | --- | --- |
@@ -99,13 +99,15 @@ an error, and so is a key without a value.
 | errno | as the kernel calls it, `EBUSY`; or `ok`, for a call that may succeed |
 | state | of an fd in a box: `held`, `prepared`, `pending` or `lost`, and the errno if there is one: `lost EIO` |
 | mode | permissions, `0o000` to `0o777` |
+| time | a number with ms or s: `500ms`, `2s` |
+| share | of the memory: `70%` |
 | owner | user and group as numbers: `1000:1000` |
 | module | letters, digits, `_` and `-`; with a `-` in front it is left out: `-fdbox_memfd` |
 | program | name of a program: letters, digits, `_`, `-` and `.` |
 | tag | small letters, digits, `_` and `-` |
 | version | numbers with dots: `7.3.4`, `"7.3"` |
 | range | `7.3.4`; `"7.3"`, which is all of it; `">=7.2"`; `"<7.4"`; `">=7.2 <7.4"`; a release candidate counts as its release |
-| `$NAME` | a value of the matrix, in the place of any value; text that is nothing but `$NAME` becomes that value, whatever it is: also a list of steps, as `- $DONE` where a step could be. `$ROUND` in a `repeat` counts from 1. In commands of `ssh`, a name that the matrix does not have is the shell's |
+| `$NAME` | capital letters, digits and `_`: a value of the matrix, each name of which must be used, in the place of any value; text that is nothing but `$NAME` becomes that value, whatever it is: also a list of steps, as `- $DONE` where a step could be. `$ROUND` in a `repeat` counts from 1. In commands of `ssh`, a name that the matrix does not have is the shell's |
 """
 BROKEN = """\
 A word alone, or with what there is to be said of it. A fault that was ordered and does not happen is an ERROR: nothing was tested.

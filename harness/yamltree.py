@@ -33,6 +33,8 @@ CORE = (
     (FLOAT, re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")),
     (FLOAT, re.compile(r"^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$")),
 )
+# A key that begins a line, but not in its first column.
+DEEPER = re.compile(r"( +)([\w-]+)$")
 # What PyYAML says, and what it mostly means.
 SYNTAX = (
     ("character '\\t' that cannot start", "a tab: YAML is indented with spaces"),
@@ -155,6 +157,10 @@ def report_syntax(tree: Tree, error: yaml.MarkedYAMLError) -> None:
         message = f"a ',' or the '{kind}' is missing: the bracket was opened in line {opened.line + 1}"
     if "unexpected end of stream" in problem:
         mark = opened
+    if "mapping values" in problem and mark and (key := DEEPER.match(tree.lines[mark.line][: mark.column])):
+        message = f"'{key[2]}:' is indented more than the key before it, and so part of its value"
+        tree.fault(Where(tree.file, mark.line + 1, len(key[1]) + 1), message)
+        return
     tree.fault(tree.at(mark) if mark else Where(tree.file, 1, 1), message)
 
 
@@ -185,17 +191,21 @@ def build(tree: Tree, node: yaml.Node, loc: Loc, above: frozenset[int]) -> Plain
 
 def entries(tree: Tree, node: yaml.MappingNode, loc: Loc) -> Iterator[tuple[str, yaml.Node]]:
     """The keys and values of a mapping, without those whose key is wrong."""
-    seen: dict[str, int] = {}
+    seen: dict[str, Where] = {}
     for key, value in node.value:
         where = tree.at(key.start_mark)
         if not isinstance(key, yaml.ScalarNode):
             tree.fault(where, "a key must be text, not a list or a mapping")
+        elif key.value == "<<" and key.style is None:
+            tree.fault(where, "'<<' merges nothing here (YAML 1.2): write the keys out")
         elif key.tag != STR:
             tree.fault(where, f"a key must be text: put it in quotes: '{key.value}'")
         elif key.value in seen:
-            tree.fault(where, f"duplicate key '{key.value}': it is already in line {seen[key.value]}")
+            first = seen[key.value]
+            place = f"column {first.column}" if first.line == where.line else f"line {first.line}"
+            tree.fault(where, f"duplicate key '{key.value}': it is already in {place}")
         else:
-            seen[key.value] = where.line
+            seen[key.value] = where
             tree.keys[(*loc, key.value)] = where
             yield key.value, value
 

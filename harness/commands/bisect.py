@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--runs",
         type=positive,
         default=1,
-        help="a commit is good when so many runs pass (default: %(default)s)",
+        help="runs of each commit, which is good only if all of them pass (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: in the store)")
     parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file, or FILE[CARRIER]")

@@ -9,11 +9,16 @@ from harness.commands.selection import add_scenarios
 arguments = add_scenarios
 
 
+def number(count: int, what: str) -> str:
+    """So many things."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def command(options: argparse.Namespace) -> int:
     """Plan every case; what is wrong with one is raised."""
     found = plans(options.files, None)
     written = sum(split(path)[0].suffix == PLAN_SUFFIX for path in dict.fromkeys(options.files))
     scenarios = len({one.source for one in found[: len(found) - written]})
-    files = f"{scenarios} scenarios" + (f", {written} plans" if written else "")
-    print(f"{files}, {len(found)} cases: all valid")
+    files = number(scenarios, "scenario") + (f", {number(written, 'plan')}" if written else "")
+    print(f"{files}, {number(len(found), 'case')}: all valid")
     return 0

@@ -9,30 +9,21 @@ from pathlib import Path
 from harness import catalogue
 from harness.build.store import default_store
 from harness.cases import FOLDER, plans
-from harness.commands.selection import add_kernel_name
-from harness.diagnostic import nearest
-from harness.errors import UsageError
+from harness.commands.selection import add_kernel_name, add_tags
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     what = "scenario files, or folders of them (default: the folder scenarios)"
     parser.add_argument("files", nargs="*", type=Path, metavar="SCENARIO", default=[FOLDER], help=what)
-    parser.add_argument("--tag", action="append", default=[], metavar="T", help="only cases with this tag")
+    add_tags(parser)
     add_kernel_name(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, with all there is to know")
 
 
 def command(options: argparse.Namespace) -> int:
     """Say what cases there are, and when they passed last."""
-    found = plans(options.files, options.kernel)
-    tags = {tag for one in found for tag in one.tags}
-    for tag in options.tag:
-        if tag not in tags:
-            raise UsageError(f"no case has the tag '{tag}'{nearest(tag, tags)}")
-    chosen = [one for one in found if set(options.tag) <= set(one.tags)]
-    if not chosen:
-        raise UsageError(f"no case has all of these tags: {', '.join(options.tag)}")
+    chosen = plans(options.files, options.kernel, options.tag)
     seconds = catalogue.times(chosen, default_store().root / "runs")
     if options.json:
         entries = [catalogue.entry(one, seconds.get(one.case)) for one in chosen]

@@ -24,9 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = "a run folder, or its results.jsonl or gate.json; merge: put the results of several together"
     parser.add_argument("results", nargs="+", type=Path, metavar="DIR", help=what)
     every = list(dict.fromkeys([*publish.FORMATS, *formats.FORMATS]))
-    parser.add_argument(
-        "--format", choices=every, default="terminal", help="docs/reports.md (default: %(default)s)"
-    )
+    forms = "of a run: docs/reports.md; of a gate, which has others: docs/gate.md (default: %(default)s)"
+    parser.add_argument("--format", choices=every, default="terminal", help=forms)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="instead of standard output")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="merge: folder for the results (default: in the store)"
@@ -36,6 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def command(options: argparse.Namespace) -> int:
     """0 when there is a report, whatever it says; of merge, what the results come to."""
     first, *others = options.results
+    if first == MERGE and not others and not MERGE.exists():
+        raise UsageError("harness report merge: name the run folders that are to be put together")
     if first == MERGE and others:
         out = options.out or run_folder(default_store().root, "merge")
         file = _merge(others, out)
@@ -59,8 +60,8 @@ def _publish(source: Path, form: str, target: Path | None) -> None:
     gate = source.name == answers.NAME or (source / answers.NAME).exists()
     known = formats.FORMATS if gate else publish.FORMATS
     if form not in known:
-        what = "an answer of the gate" if gate else "a run folder"
-        raise UsageError(f"{source} is {what}, of which there is no {form}: {', '.join(known)}")
+        what = "an answer of harness gate" if gate else "the results of a run"
+        raise UsageError(f"there is no {form} of {what}, as which {source} is taken: {', '.join(known)}")
     if gate:
         publish.write(formats.FORMATS[form](answers.read(source)), target)
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import artifacts, prefix, report, shard, workload
 from harness.build.store import default_store
 from harness.cases import plans
-from harness.commands.selection import add_cold, add_kernel, add_scenarios
+from harness.commands.selection import add_cold, add_kernel, add_scenarios, add_tags
 from harness.digest import is_green, not_run
 from harness.errors import HarnessError
 from harness.journal import Journal, run_folder
@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     add_kernel(parser)
     add_cold(parser)
+    add_tags(parser)
     add_scenarios(parser)
     parser.add_argument(
         "-j",
@@ -101,7 +102,7 @@ def command(options: argparse.Namespace) -> int:
 def _shard(options: argparse.Namespace) -> tuple[list[Plan], Mapping[str, object] | None]:
     """The plans to be run, and if these are not all, what the shard notes about itself."""
     ours = shard.parse(options.shard)
-    every = plans(options.files, options.kernel)
+    every = plans(options.files, options.kernel, options.tag)
     if ours.count == 1:
         return every, None
     numbers = shard.split([(one.case, shard.expected(one)) for one in every], ours.count)

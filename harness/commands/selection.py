@@ -4,6 +4,9 @@
 import argparse
 from pathlib import Path
 
+# What may stand behind the name of a scenario.
+IN_BRACKETS = "FILE[CARRIER]: its cases on that; FILE[CARRIER,VALUE,...]: one case, as harness list has it"
+
 
 def add_kernel(parser: argparse.ArgumentParser) -> None:
     """--kernel or --tree."""
@@ -31,5 +34,11 @@ def add_cold(parser: argparse.ArgumentParser) -> None:
 
 def add_scenarios(parser: argparse.ArgumentParser) -> None:
     """The cases."""
-    what = "scenario files, or folders of them; FILE[CARRIER]: one case"
+    what = f"scenario files, or folders of them; {IN_BRACKETS}"
     parser.add_argument("files", nargs="+", type=Path, metavar="SCENARIO", help=what)
+
+
+def add_tags(parser: argparse.ArgumentParser) -> None:
+    """--tag."""
+    what = "only cases with this tag; given several times, with one of these"
+    parser.add_argument("--tag", action="append", default=[], help=what)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import shard
 from harness.build.store import Store, default_store
+from harness.commands.selection import IN_BRACKETS, add_tags
 from harness.deadline import Deadline
 from harness.gate import folder, order, session
 from harness.gate.answers import Gate
@@ -33,12 +34,13 @@ def add_sides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
         metavar="NAME",
-        help="a commit of --tree (default: HEAD), or a kernel of kernel/kernels.yaml",
+        help="a commit of --tree (default: HEAD), or a kernel of kernel/kernels.yaml (default: its default)",
     )
     parser.add_argument(
         "--head",
         metavar="NAME",
-        help="the same, for the other side (default: what is in --tree now, uncommitted changes included)",
+        help="the same, for the other side (default: what is in --tree now, uncommitted changes included; "
+        "with --series: the base and these)",
     )
     add_tree(parser)
     parser.add_argument(
@@ -67,16 +69,15 @@ def add_cases(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[SCENARIOS],
         metavar="SCENARIO",
-        help="scenario files, or folders of them; FILE[CARRIER]: one case (default: all)",
+        help=f"scenario files, or folders of them; {IN_BRACKETS} (default: all)",
     )
-    parser.add_argument(
-        "--tag", action="append", default=[], help="only cases with this tag; may be repeated"
-    )
+    add_tags(parser)
     parser.add_argument(
         "--budget",
         type=minutes,
         metavar="MINUTES",
-        help="so long at most, with builds; the most telling cases come first, what is left is missing: 125",
+        help="stop after so many, builds included; the most telling cases come first, and cases that were "
+        "not run make the answer 'could not test' (125)",
     )
     parser.add_argument(
         "--repeat", type=positive, default=1, metavar="N", help="attempts at least (default: %(default)s)"

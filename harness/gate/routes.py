@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.build.spec import KernelSpec, kernel_names
-from harness.cases import scenario_files, split
+from harness.cases import scenario_files, split, tagged
 from harness.errors import UsageError
 from harness.gate.cells import Route
 from harness.kernelactions import NextKernel
@@ -54,7 +54,7 @@ def on_route(case: Case, route: Route, specs: Mapping[str | None, KernelSpec]) -
 def chosen(arguments: list[Path], tags: list[str]) -> list[Case]:
     """The cases that arguments mean, each once: files, folders, FILE[CARRIER]; of these, those with a tag.
 
-    Raises UsageError when an argument means none, or no case has one of the tags.
+    Raises UsageError when an argument or a tag means none.
     """
     files = dict.fromkeys(file for argument in arguments for file in scenario_files(split(argument)[0]))
     scenarios = load_all(files, kernel_names())
@@ -68,8 +68,4 @@ def chosen(arguments: list[Path], tags: list[str]) -> list[Case]:
         if not fitting:
             raise UsageError(f"{path} has no case [{which}]; it has {', '.join(case.id for case in ours)}")
         found |= {case.id: case for case in fitting}
-    tagged = [case for case in found.values() if not tags or set(tags) & set(case.scenario.tags)]
-    if not tagged:
-        every = sorted({tag for case in found.values() for tag in case.scenario.tags})
-        raise UsageError(f"no case has the tag {' or '.join(tags)}; there are: {', '.join(every)}")
-    return tagged
+    return tagged(list(found.values()), tags, lambda case: case.scenario.tags)

@@ -120,13 +120,26 @@ def test_requirements_in_words() -> None:
 
 def test_list_by_tag_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     files = [str(ROOT / "scenarios" / "quickstart.yaml"), str(ROOT / "scenarios" / "luo")]
-    assert main(["list", "--json", "--tag", "smoke", "--tag", "memfd", *files]) == 0
+    assert main(["list", "--json", "--tag", "smoke", *files]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [case["case"] for case in found] == ["quickstart[fdbox]", "quickstart[luo]"]
     assert found[0]["requires"] == {"kernel": None, "modules": [], "config": [], "memory": None}
     assert found[0]["kernels"] == [None, None]
     assert main(["list", *files]) == 0
     assert "luo/guest_counts_on[luo]" in capsys.readouterr().out
+
+
+def test_several_tags_are_those_of_one_or_of_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(ROOT / "scenarios")
+    tags: list[set[str]] = []
+    for words in (["smoke"], ["stress"], ["smoke", "stress"]):
+        options = [word for tag in words for word in ("--tag", tag)]
+        assert main(["list", "--json", *options, folder]) == 0
+        tags.append({case["case"] for case in json.loads(capsys.readouterr().out)})
+    smoke, stress, both = tags
+    assert smoke - stress
+    assert stress - smoke
+    assert both == smoke | stress
 
 
 def test_a_tag_that_no_case_has(capsys: pytest.CaptureFixture[str]) -> None:

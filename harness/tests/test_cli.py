@@ -140,7 +140,7 @@ def test_one_case_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", f"{QUICKSTART}[luo]"]) == 0
     assert json.loads(capsys.readouterr().out)["case"] == "quickstart[luo]"
     assert main(["check", f"{QUICKSTART}[fdbox]", f"{QUICKSTART}[luo]"]) == 0
-    assert "1 scenarios, 2 cases" in capsys.readouterr().out
+    assert "1 scenario, 2 cases: all valid" in capsys.readouterr().out
     assert main(["plan", f"{QUICKSTART}[x]"]) == 129
     assert "has no case [x]; it has quickstart[fdbox], quickstart[luo]" in capsys.readouterr().err
 

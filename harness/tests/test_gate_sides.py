@@ -111,8 +111,8 @@ def test_what_is_no_comparison_is_refused(store: Store, wanted: Wanted, error: s
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["gate", "--tag", "nope"], "no case has the tag nope; there are: "),
-        (["series", "--tag", "nope"], "no case has the tag nope"),
+        (["gate", "--tag", "smok"], "no case has the tag 'smok'; did you mean 'smoke'?"),
+        (["series", "--tag", "nope"], "no case has the tag 'nope'"),
         (["gate", "--scenarios", "/none.yaml"], "/none.yaml"),
         (["gate", "--out", "OUT"], "a gate has left its answer there"),
     ],
