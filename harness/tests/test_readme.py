@@ -60,7 +60,7 @@ def test_the_shell_ends_in_the_machine_with_its_fds(folder: Path, artifacts: Art
 def test_every_command_of_the_pages_is_understood() -> None:
     page = (ROOT / "docs" / "scenarios.md").read_text()
     more = [line for line in page.splitlines() if line.startswith("    harness ")]
-    assert {line.split()[1] for line in more} == {"new", "check", "list", "plan", "schema"}
+    assert {line.split()[1] for line in more} == {"new", "check", "list", "plan", "schema", "run"}
     for command in (*EXAMPLES, *more):
         parse(shlex.split(re.split("[#>]", command)[0])[1:])
 
