@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from harness.build.names import known
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.diagnostic import nearest
 from harness.errors import UsageError
@@ -76,14 +77,14 @@ def _files(path: Path) -> list[Path]:
 def _planned(arguments: Sequence[Path], kernel: str | None) -> dict[Path, list[Plan]]:
     """The plans of all cases in the files that the arguments name, by file."""
     files = dict.fromkeys(file for argument in arguments for file in _files(split(argument)[0]))
-    scenarios = load_all([file for file in files if file.suffix != PLAN_SUFFIX], kernel_names())
-    known = names(scenario.source for scenario in scenarios)
+    scenarios = load_all([file for file in files if file.suffix != PLAN_SUFFIX], known())
+    called = names(scenario.source for scenario in scenarios)
     found: dict[Path, list[Plan]] = defaultdict(list)
     for scenario in scenarios:
-        cases = expand(scenario, known[scenario.source])
+        cases = expand(scenario, called[scenario.source])
         found[scenario.source] = [plan(case, kernel_parameters, kernel, smallest_machine) for case in cases]
     for file in (file for file in files if file.suffix == PLAN_SUFFIX):
-        found[file] = [read_plan(file, kernel_names())]
+        found[file] = [read_plan(file, known())]
     return found
 
 

@@ -13,7 +13,7 @@ from harness.diagnostic import nearest
 from harness.fdactions import Guest, Use
 from harness.kernelactions import Jump, Kexec, Load, LoadKernel, NextKernel, Unload
 from harness.kinds import Carrier
-from harness.world import World
+from harness.world import World, no_module
 
 # What begins with one call that can be cut short.
 CUT_SHORT = OnBox | Use | Load | Unload | NextKernel | Jump
@@ -108,10 +108,11 @@ def kernel_problems(world: World, step: Step) -> Iterator[Problem]:
     action = step.action
     if step.expect and step.may_succeed:
         yield "expect", EITHER
-    if isinstance(action, NextKernel) and world.kernels is not None:
+    if isinstance(action, NextKernel) and world.known is not None:
         kernel = action.kernel
-        if kernel is not None and kernel not in world.kernels:
-            yield "kernel", f"no kernel '{kernel}'{nearest(kernel, world.kernels)}"
+        if kernel is not None and kernel not in world.known.kernels:
+            yield "kernel", f"no kernel '{kernel}'{nearest(kernel, world.known.kernels)}"
+        yield from (("modules", said) for name in action.modules if (said := no_module(world.known, name)))
     if isinstance(action, Kexec) and action.syscall == "kexec_load" and action.handover:
         yield "syscall", "kexec_load(2) hands nothing over: write 'handover: false' too"
     if isinstance(action, Jump) and world.loaded is None and not step.expect:

@@ -17,7 +17,7 @@ from harness.kernelactions import Jump, Kexec
 from harness.kinds import Carrier
 from harness.rules import problems
 from harness.verbs import VERB_OF, VERBS
-from harness.world import GONE, World, settle, travels, update
+from harness.world import GONE, Known, World, settle, travels, update
 
 Wrong = tuple[Where, str]
 # What a kernel says of a box that does not exist: who expects this may name any box.
@@ -44,10 +44,10 @@ class Draft:
 
 
 def lint(
-    drafts: Sequence[Draft], carriers: Sequence[Carrier], kernels: Collection[str] | None = None
+    drafts: Sequence[Draft], carriers: Sequence[Carrier], known: Known | None = None
 ) -> tuple[Wrong, ...]:
     """What is wrong with the steps on any of the carriers, in no particular order."""
-    faults = [fault for carrier in carriers for fault in lint_on(World(carrier, kernels), drafts)]
+    faults = [fault for carrier in carriers for fault in lint_on(World(carrier, known), drafts)]
     # Both carriers may find fault with the same thing, in different words: the first one speaks.
     return tuple({where: (where, message) for where, message in reversed(faults)}.values())
 

@@ -6,7 +6,7 @@ checks the values against scenario.py, lint.py checks what the steps mean togeth
 a file is wrong only once.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from harness.kinds import Carrier
 from harness.lint import lint, unseen
 from harness.scenario import Header, Scenario
 from harness.validation import validate
-from harness.yamltree import FastLoader, Plain, Tree, parse
+from harness.world import Known, no_module
+from harness.yamltree import FastLoader, Loc, Plain, Tree, parse
 
 EMPTY = "empty file: 'harness new NAME' writes one to begin with"
 
 
-def load(path: Path, kernels: Collection[str] | None = None) -> Scenario:
-    """Read a scenario; kernels: the names of kernels that exist, None: do not check those.
+def load(path: Path, known: Known | None = None) -> Scenario:
+    """Read a scenario; known: what exists besides, None: do not check that.
 
     Raises ScenarioError with everything that is wrong.
     """
@@ -37,16 +38,16 @@ def load(path: Path, kernels: Collection[str] | None = None) -> Scenario:
         where = Where(path, before.count(b"\n") + 1, column)
         what = f"this is not text in UTF-8 (byte 0x{error.object[error.start]:02x}): save the file as UTF-8"
         raise ScenarioError([Diagnostic(where, what)]) from error
-    return load_text(text, path, kernels)
+    return load_text(text, path, known)
 
 
-def load_all(paths: Iterable[Path], kernels: Collection[str] | None = None) -> tuple[Scenario, ...]:
+def load_all(paths: Iterable[Path], known: Known | None = None) -> tuple[Scenario, ...]:
     """Read several scenarios. Raises ScenarioError with everything that is wrong in any of them."""
     scenarios: list[Scenario] = []
     faults: list[Diagnostic] = []
     for path in paths:
         try:
-            scenarios.append(load(path, kernels))
+            scenarios.append(load(path, known))
         except ScenarioError as error:
             faults += error.diagnostics
     if faults:
@@ -54,15 +55,15 @@ def load_all(paths: Iterable[Path], kernels: Collection[str] | None = None) -> t
     return tuple(scenarios)
 
 
-def load_text(text: str, path: Path, kernels: Collection[str] | None = None) -> Scenario:
+def load_text(text: str, path: Path, known: Known | None = None) -> Scenario:
     """Make a scenario of the text of the file path. Raises ScenarioError."""
     try:
-        return load_tree(parse(text, path, FastLoader), kernels)
+        return load_tree(parse(text, path, FastLoader), known)
     except ScenarioError:
-        return load_tree(parse(text, path), kernels)
+        return load_tree(parse(text, path), known)
 
 
-def load_tree(tree: Tree, kernels: Collection[str] | None) -> Scenario:
+def load_tree(tree: Tree, known: Known | None) -> Scenario:
     """Make a scenario of a parsed file. Raises ScenarioError."""
     if not tree.faults and not isinstance(tree.value, dict):
         other = "not a scenario, which is a mapping: 'summary: ...', 'steps: ...'"
@@ -76,7 +77,7 @@ def load_tree(tree: Tree, kernels: Collection[str] | None) -> Scenario:
     several = list(tree.faults)
     for values in matrix.combinations(tree):
         one = matrix.variant(tree, values)
-        scenario = load_variant(one, values, kernels)
+        scenario = load_variant(one, values, known)
         # What is wrong with all of them is wrong once, in the words of the first.
         several += [matrix.told(tree, values, fault) for fault in one.faults if fault.where not in faults]
         faults |= {fault.where: fault for fault in one.faults}
@@ -87,7 +88,7 @@ def load_tree(tree: Tree, kernels: Collection[str] | None) -> Scenario:
     return replace(first, steps=(), words=(), variants=tuple(variants)) if others else first
 
 
-def load_variant(tree: Tree, values: matrix.Values, kernels: Collection[str] | None) -> Scenario | None:
+def load_variant(tree: Tree, values: matrix.Values, known: Known | None) -> Scenario | None:
     """The scenario of a tree in which variables have these values; None, and faults in the tree, if it is
     wrong."""
     assert isinstance(tree.value, dict)
@@ -98,13 +99,13 @@ def load_variant(tree: Tree, values: matrix.Values, kernels: Collection[str] | N
     if not has_steps and not any(guess(key, ["steps"]) for key in value):
         tree.fault(tree.where_key(()), f"'steps' is missing: {STEPS_HELP}")
     carriers = header.carriers if header else carriers_of(value)
-    for where, message in lint(drafts, carriers, kernels):
+    for where, message in lint(drafts, carriers, known):
         tree.fault(where, message)
     if header and not header.unseen and not tree.faults:
         for where, message in unseen(drafts, carriers):
             tree.fault(where, message)
-    if header and kernels is not None and header.kernel is not None and header.kernel not in kernels:
-        tree.fault(tree.where(("kernel",)), f"no kernel '{header.kernel}'{nearest(header.kernel, kernels)}")
+    for at, message in unknown(header, known) if header and known else ():
+        tree.fault(tree.where(tree.existing(at)), message)
     for index, bug in enumerate(header.xfail if header else ()):
         for carrier in set(bug.carriers) - set(carriers):
             at = tree.existing(("xfail", index, "carrier"))
@@ -116,6 +117,16 @@ def load_variant(tree: Tree, values: matrix.Values, kernels: Collection[str] | N
     header = replace(header, xfail=bugs)
     steps = tuple(draft.step for draft in drafts if draft.step is not None)
     return Scenario(source=tree.file, steps=steps, words=words, **vars(header))
+
+
+def unknown(header: Header, known: Known) -> Iterator[tuple[Loc, str]]:
+    """What the header names that does not exist: the path in the file, and what to say."""
+    if header.kernel is not None and header.kernel not in known.kernels:
+        yield ("kernel",), f"no kernel '{header.kernel}'{nearest(header.kernel, known.kernels)}"
+    for key, names in (("boot", header.boot.modules), ("requires", header.requires.modules)):
+        for index, name in enumerate(names):
+            if message := no_module(known, name):
+                yield (key, "modules", index), message
 
 
 def unreadable(path: Path, error: OSError) -> str:

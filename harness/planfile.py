@@ -6,7 +6,6 @@ same lint, and for what only a plan has. A place is the path of a value: steps[3
 """
 
 import json
-from collections.abc import Collection
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from harness.origin import without_origin
 from harness.plan import Plan
 from harness.planrules import check, make_plan
 from harness.verbs import VERB_OF
+from harness.world import Known
 from harness.yamltree import Plain, Tree
 
 FORMAT = 6
@@ -64,8 +64,8 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def read_plan(path: Path, kernels: Collection[str] | None = None) -> Plan:
-    """Read a plan.json; kernels: the names of kernels that exist, None: do not check those.
+def read_plan(path: Path, known: Known | None = None) -> Plan:
+    """Read a plan.json; known: what exists besides, None: do not check that.
 
     Raises ScenarioError with everything that is wrong.
     """
@@ -75,10 +75,10 @@ def read_plan(path: Path, kernels: Collection[str] | None = None) -> Plan:
         raise refused(path, unreadable(path, error)) from error
     except UnicodeDecodeError as error:
         raise refused(path, "this is not text in UTF-8") from error
-    return plan_from_json(text, path, kernels)
+    return plan_from_json(text, path, known)
 
 
-def plan_from_json(text: str, path: Path, kernels: Collection[str] | None = None) -> Plan:
+def plan_from_json(text: str, path: Path, known: Known | None = None) -> Plan:
     """Read back what plan_to_json() wrote into the file path. Raises ScenarioError."""
     data = parse(text, path)
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
@@ -88,8 +88,8 @@ def plan_from_json(text: str, path: Path, kernels: Collection[str] | None = None
     made, wrong = make_plan(data | {"steps": steps})
     faults += [Diagnostic(At(path, 0, 0, place_of(loc)), message) for loc, message in wrong]
     if made is not None:
-        faults += [Diagnostic(*fault) for fault in lint(drafts, (made.carrier,), kernels)]
-        more = check(made, kernels) if not faults else ()
+        faults += [Diagnostic(*fault) for fault in lint(drafts, (made.carrier,), known)]
+        more = check(made, known) if not faults else ()
         faults += [Diagnostic(At(path, 0, 0, place_of(loc)), message) for loc, message in more]
     if made is None or faults:
         raise ScenarioError(sorted(dict.fromkeys(faults)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What can be wrong with the values of a plan, besides its steps."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +13,7 @@ from harness.explain import explain
 from harness.kernelactions import NextKernel
 from harness.plan import Plan
 from harness.scenario import Boot
+from harness.world import Known
 from harness.yamltree import Loc
 
 NAME_MAX = 255
@@ -34,7 +35,7 @@ def make_plan(data: Mapping[str, Any]) -> tuple[Plan | None, list[Wrong]]:
     return None, wrong
 
 
-def check(plan: Plan, kernels: Collection[str] | None) -> Iterator[Wrong]:
+def check(plan: Plan, known: Known | None) -> Iterator[Wrong]:
     """What is wrong with the values of a plan."""
     if message := case_problem(plan.case):
         yield ("case",), message
@@ -49,8 +50,8 @@ def check(plan: Plan, kernels: Collection[str] | None) -> Iterator[Wrong]:
     texts |= {("machine", "cpu"): plan.machine.cpu}
     bad = [loc for loc, text in texts.items() if not text or "\0" in text]
     yield from ((loc, "this must be text, without NUL") for loc in bad)
-    if plan.kernel is not None and kernels is not None and plan.kernel not in kernels:
-        yield ("kernel",), f"no kernel '{plan.kernel}'{nearest(plan.kernel, kernels)}"
+    if plan.kernel is not None and known is not None and plan.kernel not in known.kernels:
+        yield ("kernel",), f"no kernel '{plan.kernel}'{nearest(plan.kernel, known.kernels)}"
     loads = [step for step in plan.steps if isinstance(step.action, NextKernel)]
     kexecs = [(step.number, step.action.kernel) for step in loads if isinstance(step.action, NextKernel)]
     said = ", ".join(f"{name(kernel)} in step {number}" for number, kernel in kexecs) or "no kernel"

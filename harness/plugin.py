@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from harness import artifacts, prefix, proc, report, shard
+from harness.build.names import known
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.diagnostic import nearest
@@ -195,7 +196,7 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Its cases; a file that is not valid is a collection error with every mistake in it."""
         try:
-            scenario = load(self.path, kernel_names())
+            scenario = load(self.path, known())
         except HarnessError as error:
             raise self.CollectError(str(error)) from error
         for case in expand(scenario):

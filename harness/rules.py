@@ -29,7 +29,7 @@ from harness.fdactions import Change, Close, Dup, Open, Use, Verify
 from harness.kernelactions import Jump, Load, NextKernel, Unload
 from harness.kinds import KINDS, UNPRIVILEGED, Carrier, Kind
 from harness.verbs import VERB_OF, VERBS
-from harness.world import World
+from harness.world import World, no_module
 
 
 def problems(world: World, step: Step) -> Iterator[Problem]:
@@ -97,7 +97,10 @@ def problems(world: World, step: Step) -> Iterator[Problem]:
                 yield "returns", "a command that fails returns nothing: 'returns' or 'error', not both"
         case Selftest():
             yield from selftest_problems(step.action)
-        case Use() | Close() | End() | Load() | Unload() | Ssh() | Memory() | Fault():
+        case Load(module) | Unload(module):
+            if world.known and (said := no_module(world.known, module)):
+                yield "module", said
+        case Use() | Close() | End() | Ssh() | Memory() | Fault():
             pass
         case _:
             assert_never(step.action)

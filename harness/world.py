@@ -11,7 +11,7 @@ from harness import faults
 from harness.actions import Damage, End, Fault, Measure, Memory, Parallel, Step
 from harness.boxactions import CreateBox, DeleteBox, Finish, Get, List, Prepare, Put, Seal, Unseal
 from harness.commandactions import Qmp, Selftest, Ssh
-from harness.diagnostic import Where
+from harness.diagnostic import Where, nearest
 from harness.fdactions import Close, Dup, Open, Use, Verify
 from harness.kernelactions import Jump, Kexec, Load, LoadKernel, Unload
 from harness.kinds import Carrier, Kind
@@ -49,12 +49,31 @@ class Box:
     kinds: dict[str, Kind] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a scenario names and does not make."""
+
+    # Of kernel/kernels.yaml, and those that the guest image has for any of them.
+    kernels: Collection[str]
+    modules: Collection[str]
+
+
+def no_module(known: Known, name: str) -> str:
+    """What to say of a module, with a `-` in front or not, that no guest image has; nothing of others."""
+    plain = name.removeprefix("-")
+    return (
+        ""
+        if plain in known.modules
+        else f"no guest image has a module '{plain}'{nearest(plain, known.modules)}"
+    )
+
+
 @dataclass
 class World:
     """What the author can know between two steps, on one carrier."""
 
     carrier: Carrier
-    kernels: Collection[str] | None
+    known: Known | None
     boxes: dict[str, Box] = field(default_factory=dict)
     # The fds that are open, and why the others are not.
     open: dict[str, int] = field(default_factory=dict)

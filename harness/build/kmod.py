@@ -22,7 +22,7 @@ _ORDER = "load.order"
 # Goes into every key: to be raised when the way modules are built changes.
 _RECIPE = "2"
 _SOURCES = ("*.c", "*.h", "Kbuild", "Makefile")
-_OBJ = re.compile(r"^obj-m \+= (\S+)\.o$", re.MULTILINE)
+OBJ = re.compile(r"^obj-m \+= (\S+)\.o$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _make_each(work: Path, make_all: Callable[[], None]) -> None:
     kbuild = work / "Kbuild"
     whole = kbuild.read_text()
     built: list[str] = []
-    for name in _OBJ.findall(whole):
+    for name in OBJ.findall(whole):
         kbuild.write_text(_only(whole, [*built, name]))
         try:
             make_all()
@@ -107,7 +107,7 @@ def _make_each(work: Path, make_all: Callable[[], None]) -> None:
 
 def _only(kbuild: str, names: Sequence[str]) -> str:
     """A Kbuild of these modules alone."""
-    return _OBJ.sub(lambda line: line[0] if line[1] in names else "", kbuild)
+    return OBJ.sub(lambda line: line[0] if line[1] in names else "", kbuild)
 
 
 def _make(store: Store, source: Path, build: Path, work: Path, name: str, log: Path) -> None:

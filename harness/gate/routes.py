@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.build.spec import KernelSpec, kernel_names
+from harness.build.names import known
+from harness.build.spec import KernelSpec
 from harness.cases import scenario_files, split, tagged
 from harness.errors import UsageError
 from harness.gate.cells import Route
@@ -57,9 +58,9 @@ def chosen(arguments: list[Path], tags: list[str]) -> list[Case]:
     Raises UsageError when an argument or a tag means none.
     """
     files = dict.fromkeys(file for argument in arguments for file in scenario_files(split(argument)[0]))
-    scenarios = load_all(files, kernel_names())
-    known = names(scenario.source for scenario in scenarios)
-    cases = {one.source: expand(one, known[one.source]) for one in scenarios}
+    scenarios = load_all(files, known())
+    called = names(scenario.source for scenario in scenarios)
+    cases = {one.source: expand(one, called[one.source]) for one in scenarios}
     found: dict[str, Case] = {}
     for argument in arguments:
         path, which = split(argument)

@@ -16,16 +16,17 @@ from harness.fdactions import Open
 from harness.kernelactions import Kexec
 from harness.kinds import Carrier
 from harness.load import load, load_all, load_text
+from harness.world import Known
 from harness.yamltree import parse
 
 GOLDEN = Path(__file__).parent / "golden" / "scenario"
-KERNELS = ("7.3.4", "7.2.12", "next")
+KNOWN = Known(("7.3.4", "7.2.12", "next"), ("fdbox", "fdbox_memfd", "fdbox_gmem", "vfio_mock", "kvm"))
 SMALL = "summary: small\nsteps:\n  - kexec:\n"
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(ScenarioError) as caught:
-        load(path, KERNELS)
+        load(path, KNOWN)
     return str(caught.value).replace(f"{GOLDEN}/", "") + "\n"
 
 
@@ -40,7 +41,7 @@ def test_refused(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.yaml")), ids=lambda path: path.stem)
 def test_faults_are_in_order_and_have_places(path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
-        load(path, KERNELS)
+        load(path, KNOWN)
     places = [fault.where for fault in caught.value.diagnostics]
     assert places == sorted(places)
     assert all(place.file == path and place.line >= 1 and place.column >= 1 for place in places)
@@ -134,5 +135,5 @@ def test_byte_order_mark_and_windows_lines() -> None:
 
 
 def test_quickstart_loads_on_both_carriers() -> None:
-    scenario = load(Path(__file__).parents[2] / "scenarios" / "quickstart.yaml", KERNELS)
+    scenario = load(Path(__file__).parents[2] / "scenarios" / "quickstart.yaml", KNOWN)
     assert scenario.carriers == (Carrier.FDBOX, Carrier.LUO)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.build.spec import kernel_names, kernel_parameters
+from harness.build.names import known
+from harness.build.spec import kernel_parameters
 from harness.cli import main
 from harness.errors import UsageError
 from harness.load import load
@@ -38,7 +39,7 @@ def quickstart() -> dict[str, Any]:
 def refusal(text: str) -> str:
     """What is said of the text as a plan."""
     with pytest.raises(UsageError) as error:
-        plan_from_json(text, FILE, kernel_names())
+        plan_from_json(text, FILE, known())
     said = str(error.value)
     assert said.startswith(f"{FILE}: "), said
     assert not [word for word in FOREIGN if word in said], said
@@ -59,9 +60,9 @@ def test_a_plan_survives_json() -> None:
 
 @pytest.mark.parametrize("path", sorted(QUICKSTART.parent.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_plan_of_every_scenario_survives_json(path: Path) -> None:
-    for case in expand(load(path, kernel_names())):
+    for case in expand(load(path, known())):
         made = plan(case, kernel_parameters)
-        assert plan_from_json(plan_to_json(made), FILE, kernel_names()) == made
+        assert plan_from_json(plan_to_json(made), FILE, known()) == made
 
 
 @pytest.mark.parametrize(
@@ -213,4 +214,4 @@ def test_a_good_plan_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFix
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(quickstart()))
     assert main(["check", str(file)]) == 0
-    assert "1 plans, 1 cases: all valid" in capsys.readouterr().out
+    assert "0 scenarios, 1 plan, 1 case: all valid" in capsys.readouterr().out
