@@ -157,6 +157,12 @@ void vfio_mock_unmap_all(struct vfio_mock *mock);
 bool vfio_mock_dma_intact(const struct vfio_mock_dma *dma);
 void vfio_mock_dma_write(struct vfio_mock_dma *dma, u64 value);
 
+/* vfio_mock_memory.c */
+bool vfio_mock_can_hold(struct file *file);
+int vfio_mock_may_hold(const struct vfio_mock_dma *dma, struct file *file, bool arrived);
+int vfio_mock_hold(struct vfio_mock_dma *dma, struct file *file, bool arrived);
+void vfio_mock_let_go(struct vfio_mock_dma *dma);
+
 /* vfio_mock_tick.c */
 bool vfio_mock_moving(const struct vfio_mock *mock);
 void vfio_mock_update(struct vfio_mock *mock);
