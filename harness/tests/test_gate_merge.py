@@ -182,8 +182,8 @@ def test_what_a_folder_has_no_form_of_is_a_sentence(
     gate, run = folder(tmp_path / "gate", GOOD), tmp_path / "run"
     written(run, PASSED)
     for words, said in (
-        ([str(gate), "--format", "ktap"], "an answer of the gate, of which there is no ktap: terminal, "),
-        ([str(run), "--format", "b4"], "a run folder, of which there is no b4: terminal, "),
+        ([str(gate), "--format", "ktap"], "there is no ktap of an answer of harness gate, as which "),
+        ([str(run), "--format", "b4"], "there is no b4 of the results of a run, as which "),
         ([str(run), str(gate)], "harness report takes one DIR"),
         ([str(run), "--out", "x"], "harness report takes one DIR"),
         (["merge", str(tmp_path / "no")], "nothing to merge"),

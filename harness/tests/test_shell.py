@@ -2,6 +2,7 @@
 """SSH, against a server in this process."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -152,7 +153,9 @@ def test_what_came_of_all_tries_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
         with pytest.raises(ShellError) as caught:
             dial_until(Deadline(1.0), watch, port, tmp_path / "key", "ssh-ed25519 AAAA")
-    assert f"SSH on 127.0.0.1:{port}: no keys were exchanged in 0 s (1 times)" in str(caught.value)
+    # On a busy host paramiko is the first to give up.
+    unanswered = r"(no keys were exchanged in 0 s|Error reading SSH protocol banner) \(1 times\)"
+    assert re.search(rf"SSH on 127\.0\.0\.1:{port}: {unanswered}", str(caught.value))
     assert "Connection refused" in str(caught.value)
     assert str(caught.value).endswith(", in 1 s")
 
