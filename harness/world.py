@@ -61,11 +61,9 @@ class Known:
 def no_module(known: Known, name: str) -> str:
     """What to say of a module, with a `-` in front or not, that no guest image has; nothing of others."""
     plain = name.removeprefix("-")
-    return (
-        ""
-        if plain in known.modules
-        else f"no guest image has a module '{plain}'{nearest(plain, known.modules)}"
-    )
+    if plain in known.modules:
+        return ""
+    return f"no guest image has a module '{plain}'{nearest(plain, known.modules)}"
 
 
 @dataclass
@@ -176,7 +174,9 @@ def apply(world: World, step: Step) -> None:
             kill(world, line)
         case Ssh(command):
             # What it does with a box that it names, nobody knows.
-            world.unknown |= {name for name in world.boxes if re.search(rf"\b{re.escape(name)}\b", command)}
+            world.unknown |= {
+                name for name in world.boxes if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", command)
+            }
         case Use() | Verify() | Prepare() | List() | Load() | Unload():
             pass
         case Selftest() | Qmp() | Damage() | Memory():

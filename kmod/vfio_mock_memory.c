@@ -138,7 +138,7 @@ static bool has_hole(struct vfio_mock_dma *dma)
 	return index < end;
 }
 
-/* Its folios cannot be moved: a reference is enough. */
+/* Its folios cannot be moved: a reference is enough. A hole stays a hole. */
 static int hold_guest_memfd(struct vfio_mock_dma *dma)
 {
 	pgoff_t index = dma->offset >> PAGE_SHIFT, end = (dma->offset + dma->length) >> PAGE_SHIFT;
@@ -182,11 +182,8 @@ int vfio_mock_hold(struct vfio_mock_dma *dma, struct file *file, bool arrived)
 	unsigned long i;
 	int err;
 
-	/*
-	 * A hole of a guest_memfd stays a hole. And what arrives was pinned before: where
-	 * it has holes somebody lies, who could have all memory be filled.
-	 */
-	if ((arrived || is_guest_memfd(file)) && has_hole(dma))
+	/* It was held before: where it has holes somebody lies, and could fill all memory. */
+	if (arrived && has_hole(dma))
 		return -EFAULT;
 
 	/* However long a file says that it is, it is not worth a warning. */

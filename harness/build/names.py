@@ -2,7 +2,6 @@
 """The kernels and modules that there are to be named."""
 
 import functools
-import re
 
 from harness.build.kmod import KMOD, OBJ
 from harness.build.selftests import MODULES
@@ -14,5 +13,5 @@ from harness.world import Known
 def known() -> Known:
     """What a scenario can name."""
     own = {name for kernel in kernel_names() for name in kernel_spec(kernel).modules}
-    ours = re.findall(OBJ, (KMOD / "Kbuild").read_text())
+    ours = OBJ.findall((KMOD / "Kbuild").read_text())
     return Known(kernel_names(), frozenset({*own, *ours, *MODULES}))

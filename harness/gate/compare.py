@@ -40,11 +40,11 @@ def counted(base: Iterable[Attempt], head: Iterable[Attempt]) -> tuple[int, int,
     before, after = ([one for one in side if one.tested] for side in (base, head))
     known = {one.verdict for one in before if one.broken} == {Verdict.XFAIL}
     worse = known and any(one.broken and one.verdict is not Verdict.XFAIL for one in after)
-    counts = (
-        (sum(one.broken and not (worse and one.verdict is Verdict.XFAIL) for one in side), len(side))
-        for side in (before, after)
-    )
-    return *next(counts), *next(counts)
+
+    def bad(one: Attempt) -> bool:
+        return one.broken and not (worse and one.verdict is Verdict.XFAIL)
+
+    return sum(map(bad, before)), len(before), sum(map(bad, after)), len(after)
 
 
 def judge(

@@ -182,6 +182,7 @@ def test_what_a_folder_has_no_form_of_is_a_sentence(
     gate, run = folder(tmp_path / "gate", GOOD), tmp_path / "run"
     written(run, PASSED)
     for words, said in (
+        (["merge"], "name the run folders that are to be put together"),
         ([str(gate), "--format", "ktap"], "there is no ktap of an answer of harness gate, as which "),
         ([str(run), "--format", "b4"], "there is no b4 of the results of a run, as which "),
         ([str(run), str(gate)], "harness report takes one DIR"),

@@ -52,6 +52,8 @@ def test_what_a_command_does_with_a_box_that_it_names_is_not_known() -> None:
     sealing = """ssh: agent call '{"op":"fdbox_seal","box":"vm0"}'"""
     assert faults("fdbox", *START, sealing, "kexec:", *BACK) == []
     assert faults("fdbox", *START, sealing.replace("vm0", "vm01"), "kexec:", *BACK) != []
+    odd = [step.replace("vm0", '"vm-"') for step in (*START, "kexec:", *BACK)]
+    assert faults("fdbox", *odd[:3], sealing.replace("vm0", "vm-"), *odd[3:]) == []
 
 
 def test_an_unsealed_box_that_is_gone_can_be_created_anew() -> None:
