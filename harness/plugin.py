@@ -151,7 +151,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     record = session.config.stash.get(RECORD, None)
     if (items or record) and not session.config.option.collectonly:
         journal = session.config.stash[JOURNAL]
-        journal.begin(sys.argv, [subject(item.plan) for item in items], record)
+        # A worker of xdist was started with `python -c`.
+        command = getattr(session.config, "workerinput", {}).get("mainargv", sys.argv)
+        journal.begin(command, [subject(item.plan) for item in items], record)
         shared = prefix.shared([item.plan for item in items])
         for item in items:
             if steps := shared.get(item.plan.case):

@@ -78,7 +78,10 @@ def test_without_a_folder_for_runs_all_workers_use_one_in_the_store(
     junit = ElementTree.parse(project / "junit.xml").getroot()
     folders = {Path(str(p.get("value"))).parent for p in junit.findall(".//property[@name='run directory']")}
     assert len(folders) == 1
-    assert next(iter(folders)).parent == default_store().root / "runs"
+    runs = next(iter(folders))
+    assert runs.parent == default_store().root / "runs"
+    head = json.loads((runs / "results.jsonl").read_text().splitlines()[0])
+    assert head["command"][1:] == [*command[3:], "scenarios"], "a worker noted what it was started with"
 
 
 def test_what_could_not_be_tested_is_an_error(artifacts: Artifacts, project: Path) -> None:
