@@ -49,6 +49,8 @@ _KINDS = tuple((kind, re.compile(pattern)) for kind, pattern in REPORTS)
 _ANY = re.compile("|".join(pattern for _, pattern in REPORTS))
 # Ends of a report: the trace's own end markers (kernel/panic.c), or the next report.
 _END = re.compile(r"---\[ end ")
+# What stands in front of one (include/asm-generic/bug.h).
+_BEGIN = re.compile(r"-\[ cut here \]-")
 # Lines kept with a report that has no end marker.
 CONTEXT = 25
 
@@ -122,9 +124,16 @@ def undated(line: str) -> str:
 
 
 def loud(dmesg: str, level: int) -> list[str]:
-    """The messages of a kernel log whose level is at most `level`, undated, each once."""
-    found = (match for match in map(_MESSAGE.match, dmesg.splitlines()) if match)
-    return list(dict.fromkeys(undated(match[2]) for match in found if int(match[1]) & 7 <= level))
+    """The messages of a kernel log whose level is at most `level`, undated, each once.
+
+    Of a report that says where it ends, the first line stands for all: the others (registers, a trace) differ
+    from one kernel to another where the report does not.
+    """
+    found = [match for match in map(_MESSAGE.match, dmesg.splitlines()) if match]
+    ended = [report.lines for report in scan([match[2] for match in found]) if _END.search(report.lines[-1])]
+    inside = {line for lines in ended for line in lines[1:]}
+    heard = (match[2] for match in found if int(match[1]) & 7 <= level and match[2] not in inside)
+    return list(dict.fromkeys(undated(line) for line in heard if not _BEGIN.search(line)))
 
 
 def last_message(dmesg: str, level: int) -> str | None:

@@ -43,6 +43,13 @@ class Series:
     ours: tuple[Path, ...]
     files: tuple[str, ...]
 
+    @property
+    def digest(self) -> str:
+        """What tells it from another one: of its patches, in their order. Empty: there are none."""
+        every = sorted((*self.kernel, *self.ours), key=lambda patch: patch.name)
+        parts = b"".join(hashlib.sha256(patch.read_bytes()).digest() for patch in every)
+        return hashlib.sha256(parts).hexdigest()[:16] if parts else ""
+
     def first(self, count: int) -> "Series":
         """The first patches."""
         kernel, ours = (

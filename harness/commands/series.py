@@ -31,6 +31,8 @@ def command(options: argparse.Namespace) -> int:
     base = sides.make(asked.store, first)
     found: list[tuple[Made, Gate]] = []
     for number, recipe in enumerate(others, 1):
+        if asked.limit and asked.limit.expired:
+            break
         made = sides.make(asked.store, recipe)
         files = sides.between_files(base, made) or recipe.series.files
         gate = compare(asked, base, made, files, folder / f"{number:04}", again=True)
@@ -44,7 +46,11 @@ def command(options: argparse.Namespace) -> int:
         title = made.side.patches[-1] if made.side.patches else made.side.subject
         about = made.side.problem or count_text(gate.cells)
         print(one_line(f"{gate.answer}: {made.side.name} ({title}): {about}"))
-    return series_code([gate.exit_code for _, gate in found])
+    left = others[len(found) :]
+    for recipe in left:
+        titles = recipe.series.titles or (recipe.commit.subject if recipe.commit else "",)
+        print(one_line(f"not run: {recipe.name} ({titles[-1]})"))
+    return series_code([*(gate.exit_code for _, gate in found), *(EXIT_ERROR for _ in left)])
 
 
 def series_code(codes: list[int]) -> int:

@@ -151,7 +151,8 @@ def compare(
         left_out += [NotRun(case.id, one, problem, missing=True) for case in cases for one in routes(case)]
         found = Gate(base.side, head.side, (), (), (), tuple(left_out), command=tuple(sys.argv))
         mark = folder.key((base, head), [], asked.repeat)
-        return folder.keep(replace(found, shard=part, whole=whole), out or folder.choose(runs, mark))
+        found = replace(found, shard=part, whole=whole, started=session.now())
+        return folder.keep(found, out or folder.choose(runs, mark))
     now = Session(asked.store, base, head, cases, Path(), asked.jobs, asked.repeat, asked.limit)
     now.cases = ordered(asked.store, now, asked.part, files)
     plans = [now.plan(order.Next(case, route)) for case in now.cases for route in routes(case)]

@@ -51,6 +51,8 @@ class Side:
     subject: str = ""
     # The subjects of the series' patches that are in it, in order; those of this project are not among them.
     patches: tuple[str, ...] = ()
+    # What tells a series, those for this project included, from another one with the same subjects.
+    series: str = ""
     # uname -r, and the GNU build id.
     release: str = ""
     build_id: str = ""
@@ -85,6 +87,8 @@ class Gate:
     whole: str = ""
     # It was stopped before its end.
     interrupted: bool = False
+    # What ran it: tcg or kvm, and how many machines at once.
+    host: str = ""
     # There is more to run: it was stopped, or the budget ended.
     unfinished: bool = False
     # What the reader has to know besides.

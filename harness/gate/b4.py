@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The answer as b4's review checks read it: what a command of `b4.review-series-check-cmd` has to print.
+"""The answer as b4's review checks read it: what docs/b4.sh prints, as a `b4.review-series-check-cmd`.
 
 The format is in b4's docs/maintainer/review.rst, "Writing an external check script" (b4 0.15 and later): an
 array of objects, of which `tool` is the column, `status` pass, warn or fail, `summary` one line, `details`
@@ -8,7 +8,7 @@ several. What is printed counts, not the exit code. What b4 does not know it tak
 
 import json
 
-from harness.gate import markdown, words
+from harness.gate import compare, markdown, words
 from harness.gate.answers import Answer, Gate
 from harness.gate.cells import State
 
@@ -27,8 +27,12 @@ def render(gate: Gate) -> str:
 
 
 def status(gate: Gate) -> str:
-    """What a maintainer has to look at is no pass: what could not be tested, new messages, flaky cells."""
+    """What a maintainer has to look at is no pass.
+
+    That is what could not be tested, new messages, flaky cells, and what fails in another way than before.
+    """
     if gate.answer is Answer.REGRESSION:
         return "fail"
-    told = gate.messages or gate.of(State.FLAKY)
+    otherwise = any(compare.otherwise(cell.base, cell.head) for cell in gate.of(State.STILL_FAILING))
+    told = gate.messages or gate.of(State.FLAKY) or otherwise
     return "pass" if gate.answer is Answer.NO_REGRESSION and not told else "warn"

@@ -99,6 +99,10 @@ def borrow(found: Search) -> None:
     objects = git(found.bad.tree, "rev-parse", "--git-path", "objects").strip()
     path = (found.bad.tree / objects).resolve()
     (found.repository / "objects" / "info" / "alternates").write_text(f"{path}\n", encoding="utf-8")
+    # A clone that was cut off has commits whose parents are nowhere: this says which.
+    cut = found.bad.tree / git(found.bad.tree, "rev-parse", "--git-path", "shallow").strip()
+    if cut.is_file():
+        shutil.copy(cut, found.repository / "shallow")
     # git does not begin to bisect where HEAD is nothing.
     git(found.repository, "update-ref", "--no-deref", "HEAD", found.bad.hash)
 

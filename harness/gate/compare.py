@@ -16,8 +16,13 @@ from harness.verdict import Verdict
 ROUNDS = 20
 # What could not be tested is tried so many times in all.
 TRIES = 2
+# Attempts of something new that fails: as many as settle it where base passes. It is flaky if one passes.
+AGAIN = 4
 # So many values on each side make a metric: 5 against 5 that do not overlap have p = 0.008.
 VALUES = 5
+# Where not much has changed, but there are values (--repeat), every number of every cell is tested: only what
+# is as unlikely as this is more than chance among so many. What does not spread at all is no chance.
+RARELY = 0.001
 # After so many on each side most of what only the host did is seen to be nothing.
 SECOND_LOOK = 2
 # A first value that differs by more than this part, and by more than so many seconds, is looked into. Two
@@ -35,9 +40,12 @@ UNEVEN_CLOCKS = re.compile(
 def counted(base: Iterable[Attempt], head: Iterable[Attempt]) -> tuple[int, int, int, int]:
     """How many are broken, of how many that say something: on base, then on head.
 
-    Where nothing but a known bug is seen on base, and something else on head, only what is not known counts.
+    Where nothing but a known bug is seen on base, and something else on head, only what is not known counts;
+    where base comes up and head never does, only that.
     """
     before, after = ([one for one in side if one.tested] for side in (base, head))
+    if any(one.boots for one in before) and after and not any(one.boots for one in after):
+        return sum(not one.boots for one in before), len(before), len(after), len(after)
     known = {one.verdict for one in before if one.broken} == {Verdict.XFAIL}
     worse = known and any(one.broken and one.verdict is not Verdict.XFAIL for one in after)
 
@@ -56,8 +64,11 @@ def judge(
         return State.COULD_NOT_TEST, None, f"head: {_untested(head)}"
     if not any(one.tested and one.boots for one in (*base, *head)):
         return State.COULD_NOT_TEST, None, f"nothing came up, as if it were the host: {_untested(head)}"
-    if not base_all and all(one.verdict is Verdict.SKIP for one in base):
-        return State.NEW, None, f"{head_bad} of {head_all} failed on head; base: {_untested(base)}"
+    if not_for(base):
+        said = f"{head_bad} of {head_all} failed on head; base: {_untested(base)}"
+        if open_new(head):
+            return State.COULD_NOT_TEST, None, f"{said}: not settled yet"
+        return State.FLAKY if 0 < head_bad < head_all else State.NEW, None, said
     if not base_all:
         return State.COULD_NOT_TEST, None, f"base: {_untested(base)}"
     p = change_p(base_bad, base_all, head_bad, head_all)
@@ -70,10 +81,20 @@ def judge(
     if not base_bad and not head_bad:
         return State.SAME, p, reason
     if base_bad == base_all and head_bad == head_all:
-        return State.STILL_FAILING, p, reason + _otherwise(base, head)
+        return State.STILL_FAILING, p, reason + (", and in another way" if otherwise(base, head) else "")
     if open_question(base, head):
         return State.COULD_NOT_TEST, p, f"{reason}: not settled yet"
     return State.FLAKY, p, reason
+
+
+def not_for(attempts: Sequence[Attempt]) -> bool:
+    """Whether these were skipped: it is not for this kernel."""
+    return all(one.verdict is Verdict.SKIP for one in attempts)
+
+
+def open_new(head: Sequence[Attempt]) -> bool:
+    """Whether something new failed, and may do so only now and then."""
+    return any(one.broken and one.boots for one in head) and len(head) < AGAIN
 
 
 def _untested(attempts: Sequence[Attempt]) -> str:
@@ -81,10 +102,10 @@ def _untested(attempts: Sequence[Attempt]) -> str:
     return next((one.finding for one in attempts if one.finding), "it was not run")
 
 
-def _otherwise(base: Sequence[Attempt], head: Sequence[Attempt]) -> str:
+def otherwise(base: Sequence[Attempt], head: Sequence[Attempt]) -> bool:
     """Whether it fails in another way than before."""
     before, after = ({one.finding for one in side if one.broken} for side in (base, head))
-    return "" if before & after else ", and in another way"
+    return not before & after
 
 
 def open_question(base: Sequence[Attempt], head: Sequence[Attempt], limit: int = ROUNDS) -> bool:
@@ -104,6 +125,8 @@ def wants_more(
         return True
     if any(_dead(side) and len(side) < TRIES for side in (base, head)):
         return True
+    if not_for(base):
+        return open_new(head)
     if max(len(base), len(head)) >= ROUNDS + TRIES:
         return False
     return open_question(base, head) or (numbers and bool(unsure(base, head)))
@@ -182,8 +205,10 @@ def metric(
     p, floor = significance.permutation(base, head), significance.noise(base)
     shift = significance.change(base, head)
     enough = min(len(base), len(head)) >= VALUES
-    real = p < ALPHA and (shift is None or abs(shift) > floor)
-    real = real and not short(statistics.median(head) - statistics.median(base), unit)
+    middles = statistics.median(base), statistics.median(head)
+    asked = suspicious(*middles, unit) or not floor
+    real = p < (ALPHA if asked else RARELY) and (shift is None or abs(shift) > floor)
+    real = real and not short(middles[1] - middles[0], unit)
     trend = Trend.UNSETTLED if unsettled else Trend.SAME
     if enough:
         trend = direction(shift, unit) if real else Trend.SAME
@@ -194,8 +219,8 @@ def metric(
         unit=unit,
         base=tuple(base),
         head=tuple(head),
-        base_median=statistics.median(base),
-        head_median=statistics.median(head),
+        base_median=middles[0],
+        head_median=middles[1],
         change=shift,
         effect=significance.cliff(base, head),
         p=p,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness import digest
+from harness import digest, journal
 from harness.errors import UsageError
 from harness.gate import answers
 from harness.gate.answers import Gate
@@ -39,10 +39,13 @@ KEY = "key"
 
 
 def key(made: Sequence[Made], plans: Iterable[Plan], repeat: int) -> str:
-    """What tells one gate from another: both sides as built, what is run on them, and how often."""
+    """What tells one gate from another: both sides as built, what is run on them, and how often.
+
+    In whatever order: that one follows from what has failed lately, in this very gate too.
+    """
     parts = [f"{one.side.build_id} {one.side.modules}" for one in made]
     parts += [f"{repeat}"]
-    parts += [plan_to_json(plan) for plan in plans]
+    parts += sorted(plan_to_json(plan) for plan in plans)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
@@ -55,8 +58,9 @@ def choose(runs: Path, mark: str) -> Path:
 
 
 def lately(folder: Path) -> bool:
-    """Whether what is in a folder is new enough to be counted."""
-    return folder.stat().st_mtime > time.time() - RESUME_SECONDS
+    """Whether what is in a folder is new enough to be counted, by its last attempt."""
+    last = folder / journal.NAME
+    return (last if last.exists() else folder).stat().st_mtime > time.time() - RESUME_SECONDS
 
 
 def answered(folder: Path, mark: str) -> Gate | None:
@@ -94,7 +98,8 @@ def check_open(folder: Path) -> None:
 def alone(folder: Path, mark: str) -> Iterator[None]:
     """Have a run folder to oneself, for the gate of that key.
 
-    Raises UsageError when another gate is at work in it, or has left something there that is not its own.
+    Raises UsageError when another gate is at work in it, or has left something there that is not its own, or
+    is too old.
     """
     check_writable(folder)
     try:
@@ -104,6 +109,11 @@ def alone(folder: Path, mark: str) -> Iterator[None]:
             if theirs.exists() and theirs.read_text(encoding="utf-8") != mark:
                 what = "what an interrupted gate of other kernels or cases has done is there"
                 raise UsageError(f"{folder}: {what}: name another folder")
+            if (folder / journal.NAME).exists() and not lately(folder):
+                what = f"the gate there was interrupted more than {RESUME_SECONDS / 3600:.0f} hours ago"
+                raise UsageError(
+                    f"{folder}: {what}, and base is measured on the same day: name another folder"
+                )
             write_whole(theirs, mark)
             yield
     except Timeout as error:

@@ -2,8 +2,8 @@
 """The answer as JUnit XML: what blocks is a failure, what could not be tested an error, the rest is fine.
 
 The files of scenarios are the suites, their cells the cases. One suite more, of the gate itself, has the
-answer, a side that could not be made, and the numbers that are worse: so that a reader of JUnit, who sees
-nothing but failures and errors, comes to the answer that the exit code gives.
+answer, a side that could not be made, and the numbers that are worse or not settled: so that a reader of
+JUnit, who sees nothing but failures and errors, comes to the answer that the exit code gives.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -61,10 +61,11 @@ def _own(gate: Gate) -> Iterator[Case]:
         if one.problem:
             yield Case(name, "error", f"there is no such kernel: {one.problem}", one.problem)
     for metric in gate.metrics:
-        if metric.trend in {Trend.WORSE, Trend.BETTER, Trend.CHANGED}:
+        if metric.trend is not Trend.SAME:
             name = f"{metric.name} of {metric.case} on {metric.route}"
-            element = "failure" if metric.blocks else ""
-            yield Case(name, element, words.metric(metric), f"{words.metric(metric)}; {words.spread(metric)}")
+            element = "failure" if metric.blocks else "error" if metric.trend is Trend.UNSETTLED else ""
+            said = f"{metric.trend}: {words.metric(metric)}"
+            yield Case(name, element, said, f"{said}; {words.spread(metric)}")
     if gate.messages:
         lines = [line for one in gate.messages for line in words.message(one)]
         yield Case("new kernel messages", text="\n".join(lines))

@@ -60,7 +60,8 @@ def objects(gate: Gate, origin: str) -> dict[str, Any]:
 
 def _digest(gate: Gate, *parts: object) -> str:
     """What tells an object from those of every other answer."""
-    text = "\n".join(map(repr, (gate.started, str(gate.directory), gate.shard, *parts)))
+    sides = ((one.commit, one.series, one.build_id) for one in (gate.base, gate.head))
+    text = "\n".join(map(repr, (gate.started, str(gate.directory), gate.shard, *sides, *parts)))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -47,7 +47,8 @@ def render(gate: Gate) -> str:
     for trend, title, share in METRICS[1:]:
         page += _metrics(gate, trend, title, share)
     new = (f"- {_code(cell.name)}\n" for cell in gate.of(State.NEW) if not cell.blocks)
-    page += _section("New: base cannot run these, and they pass", new, 0.02)
+    page += _section("New: base cannot run these, and nothing is wrong with them", new, 0.02)
+    page += _section("Same", (f"    {line}\n" for line in words.same(gate)), 0.04)
     page += _section("Not run", _not_run(gate), 0.05)
     return re.sub("\n{3,}", "\n\n", "".join(page)).rstrip() + "\n"
 

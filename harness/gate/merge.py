@@ -2,12 +2,12 @@
 """`harness report merge` for answers of the gate: those of all shards in one, and what is missing of them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.gate import answers
+from harness.gate import answers, compare
 from harness.gate.answers import Gate, Side
 from harness.gate.cells import Attempt, Cell, Message, Route, State
 
@@ -53,7 +53,8 @@ def merged(found: Mapping[Path, Gate], empty: Sequence[Path]) -> Gate:
         # What no shard can run, each of them says.
         not_run=tuple(dict.fromkeys(one for gate in gates for one in gate.not_run)),
         whole=first.whole,
-        command=first.command,
+        command=tuple(_whole(first.command)),
+        host=first.host,
         started=min(gate.started for gate in gates),
         seconds=max(gate.seconds for gate in gates),
         interrupted=any(gate.interrupted for gate in gates),
@@ -64,13 +65,23 @@ def merged(found: Mapping[Path, Gate], empty: Sequence[Path]) -> Gate:
 
 def _compared(gate: Gate) -> tuple[object, ...]:
     """What tells a comparison from another; how a side was made is different in each job."""
-    sides = ((one.name, one.kernel, one.commit, one.patches) for one in (gate.base, gate.head))
+    sides = ((one.name, one.kernel, one.commit, one.patches, one.series) for one in (gate.base, gate.head))
     return gate.whole, *sides
 
 
 def _side(several: Sequence[Side]) -> Side:
     """The side that all of them have; if one of them could not make it, that."""
     return next((one for one in several if one.problem), several[0])
+
+
+def _whole(command: Sequence[str]) -> Iterator[str]:
+    """The command that would do what all shards did: of one shard's, all but which that is, and where."""
+    words = iter(command)
+    for word in words:
+        if word in {"--shard", "--out"}:
+            next(words, None)
+        elif not word.startswith(("--shard=", "--out=")):
+            yield word
 
 
 def _lost(name: str) -> Cell:
@@ -80,12 +91,11 @@ def _lost(name: str) -> Cell:
 
 
 def _messages(gates: Sequence[Gate]) -> list[Message]:
-    """The messages, each once, as often as it was seen."""
-    found: dict[str, Message] = {}
-    for one in (message for gate in gates for message in gate.messages):
-        known = found.get(one.text)
-        found[one.text] = replace(known, count=known.count + one.count) if known else one
-    return list(found.values())
+    """The messages of all, as if it had been one gate: what one shard had on base is not new in another."""
+    attempts: dict[str, list[Attempt]] = {}
+    for cell in (cell for gate in gates for cell in gate.cells):
+        attempts.setdefault(cell.case, []).extend((*cell.base, *cell.head))
+    return compare.messages(attempts)
 
 
 def moved(gate: Gate, folder: Path) -> Gate:

@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.gate.cells import Attempt, Route
 from harness.gate.compare import wants_more
@@ -30,6 +30,8 @@ class Next:
 
     case: Case
     route: Route
+    # From power-on, not from a snapshot: attempts that tell how often something fails need a boot each.
+    cold: bool = False
 
 
 def about(files: Iterable[str]) -> set[str]:
@@ -84,11 +86,14 @@ def most(case: Case, turn: Sequence[Route], attempts: Attempts) -> int:
 
 
 def turns(cases: Iterable[Case], attempts: Attempts, repeat: int) -> Iterator[list[Next]]:
-    """What is run next of each case that is not done, of the first one first; last what only numbers need."""
+    """What is run next of each case that is not done, of the first one first; last what only numbers need.
+
+    For these a snapshot is better: what is compared is less uneven.
+    """
     later = []
     for case in cases:
         if turn := wanted(case, attempts, repeat, numbers=False):
-            yield turn
+            yield [replace(one, cold=bool(attempts.get((case.id, one.route)))) for one in turn]
         elif turn := wanted(case, attempts, repeat):
             later.append(turn)
     yield from later

@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,7 +111,7 @@ def gate(
 
     part and whole: see Gate.
     """
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    started = now()
     began, interrupted = time.monotonic(), False
     before = folder.seconds(session.folder)
     resume(session)
@@ -122,8 +123,20 @@ def gate(
     more = any(order.turns(session.cases, session.attempts, session.repeat))
     seconds = before + time.monotonic() - began
     found = replace(found, command=tuple(command), started=started, seconds=seconds)
-    found = replace(found, shard=part, whole=whole, unfinished=more)
+    found = replace(found, shard=part, whole=whole, unfinished=more, host=host(session))
     return folder.keep(found, session.folder)
+
+
+def now() -> str:
+    """The time, as an answer has it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def host(session: Session) -> str:
+    """What ran the attempts; empty when there was none, but in an earlier part of this gate."""
+    names = {one.accel.name for one in session.artifacts.values()}
+    machines = f"{session.jobs} machine{'s' * (session.jobs > 1)} at once on {os.cpu_count()} cores"
+    return f"{', '.join(sorted(names))}; {machines}" if names else ""
 
 
 def resume(session: Session) -> None:
@@ -173,7 +186,7 @@ def job(session: Session, one: Next, journal: Journal) -> Job:
     tests = needs_selftests(plan)
     if tests not in session.artifacts:
         session.artifacts[tests] = both(session, tests)
-    made = session.artifacts[tests]
+    made = replace(session.artifacts[tests], snapshots=None) if one.cold else session.artifacts[tests]
     out = folder.free(session.folder, one.case.id, one.route)
     return Job(one, plan, made, out, session.store, journal, session.limit)
 

@@ -128,6 +128,7 @@ def make(store: Store, recipe: Recipe) -> Made:
         commit=commit.hash if commit else "",
         subject=commit.subject if commit else "",
         patches=recipe.series.titles,
+        series=recipe.series.digest,
     )
     try:
         project = obtain_project(store, recipe.series.ours)

@@ -23,7 +23,12 @@ STYLES = {
     State.STILL_FAILING: "magenta",
     State.SAME: "green",
 }
-TRENDS = {Trend.WORSE: "bold red", Trend.BETTER: "bold green", Trend.CHANGED: "yellow"}
+TRENDS = {
+    Trend.WORSE: "bold red",
+    Trend.UNSETTLED: "bold yellow",
+    Trend.BETTER: "bold green",
+    Trend.CHANGED: "yellow",
+}
 ANSWERS = {
     Answer.NO_REGRESSION: "bold green",
     Answer.REGRESSION: "bold red",

@@ -77,6 +77,8 @@ def setting(gate: Gate) -> list[str]:
         }
         ran = f"{count(len(gate.cells), 'cell')}, {count(len(runs), 'run')} in {duration(gate.seconds)}"
         rows.append(("cells", f"{ran}; began {gate.started}" if gate.started else ran))
+    if gate.host:
+        rows.append(("run by", gate.host))
     if gate.shard != (1, 1):
         rows.append(("shard", f"{gate.shard[0]}/{gate.shard[1]}: these are not all cases"))
     if gate.command:
@@ -142,17 +144,23 @@ def reason(cell: Cell) -> str:
     return line(f"{cell.reason} ({p})" if p else cell.reason)
 
 
+def told(one: Attempt) -> list[str]:
+    """What is wrong with an attempt: the line of YAML, what was expected and seen."""
+    rows = [line(f"{one.where}: {one.doing}")] if one.where else []
+    rows.append(f"  {line(one.finding)}, on {one.route}")
+    said = (("expected", one.expected), ("seen", one.seen))
+    rows += [f"    {name:<10}{line(text)}" for name, text in said if text]
+    detail = cut(clean("\n".join(one.detail)), DETAIL_MAX)
+    return rows + ([f"    | {text}".rstrip() for text in detail.split("\n")] if detail else [])
+
+
 def evidence(cell: Cell) -> list[str]:
-    """What a reader needs to decide: the line of YAML, what was expected and seen, the runs."""
-    rows: list[str] = []
+    """What a reader needs to decide: what is wrong, on base too if that is another thing, and the runs."""
     one = cell.shown
-    if one is not None and one.finding:
-        rows += [line(f"{one.where}: {one.doing}")] if one.where else []
-        rows.append(f"  {line(one.finding)}, on {one.route}")
-        said = (("expected", one.expected), ("seen", one.seen))
-        rows += [f"    {name:<10}{line(text)}" for name, text in said if text]
-        detail = cut(clean("\n".join(one.detail)), DETAIL_MAX)
-        rows += [f"    | {text}".rstrip() for text in detail.split("\n")] if detail else []
+    rows = told(one) if one and one.finding else []
+    before = next((other for other in cell.base if other.broken), None)
+    if one and before and one.route is not Route.BASE and before.finding != one.finding:
+        rows += told(before)
     width = len(max(Route, key=len)) + 2
     rows += [reason(cell), f"{Route.BASE:<{width}}{verdicts(cell.base)}"]
     rows.append(f"{cell.route:<{width}}{verdicts(cell.head)}")
@@ -170,6 +178,14 @@ def message(one: Message) -> list[str]:
     where = line(f"{one.case} on {one.route}")
     rows = [line(one.text), f"  in {count(one.count, 'run')}, the first of them {where}"]
     return [*rows, f"  logs  {line(str(one.directory))}"] if one.directory else rows
+
+
+def same(gate: Gate) -> list[str]:
+    """The cases that are as before, each with the routes on which they are."""
+    routes: dict[str, list[str]] = {}
+    for cell in gate.of(State.SAME):
+        routes.setdefault(cell.case, []).append(cell.route)
+    return [line(f"{case} on {', '.join(several)}") for case, several in routes.items()]
 
 
 def not_run(found: Sequence[NotRun]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.artifacts import Artifacts
 from harness.build.variant import Commit
 from harness.cli import main
 from harness.commands.bisect import evidence, told, verdict_code
@@ -16,6 +17,7 @@ from harness.tests.outcomes import PASSED, a_case, written
 from harness.tests.test_variant import git, state
 from harness.verdict import Verdict
 
+GATE = Path(__file__).parent / "gate"
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 
@@ -50,6 +52,14 @@ def test_the_commit_is_found_and_the_users_tree_is_as_it_was(tmp_path: Path) -> 
     assert look(tmp_path, tree, "c0", "main") == ["bad: four"]
     assert state(tree) == before
     assert "first bad commit" in (tmp_path / "out" / LOG).read_text()
+
+
+def test_a_clone_that_was_cut_off_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    tree = history(tmp_path / "whole", "one", "two", "three", "bad: four", "bad: five")
+    clone = tmp_path / "clone"
+    git(tree, "clone", "-q", "--depth", "4", f"file://{tree}", str(clone))
+    assert look(tmp_path, clone, "HEAD~3", "HEAD") == ["bad: four"]
 
 
 def test_what_cannot_be_tested_is_skipped(tmp_path: Path) -> None:
@@ -121,6 +131,16 @@ def test_commits_that_are_no_way_are_refused(tmp_path: Path) -> None:
         search(tree, "c1", "c0", tmp_path)
     with pytest.raises(UsageError, match="are the same commit"):
         search(tree, "c1", "main", tmp_path)
+
+
+def test_steps_that_a_budget_had_no_time_for_are_named(
+    artifacts: Artifacts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The base is there; of the steps none is built."""
+    words = ["series", "--series", str(GATE / "does-not-apply.patch"), str(GATE / "harmless.patch")]
+    assert main([*words, "--tag", "smoke", "--budget", "0.00001", "--out", str(tmp_path / "out")]) == 125
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(" (")[0] for line in said] == ["not run: patch 1/2", "not run: patch 2/2"]
 
 
 def test_only_whole_hashes_are_taken_from_what_git_says() -> None:

@@ -30,6 +30,8 @@ from harness.tests.gates import (
     REGRESSION,
     SLOWER,
     SMALL,
+    UNSETTLED,
+    a_cell,
     attempt,
 )
 from harness.tests.outcomes import KERNEL_SAYS
@@ -114,9 +116,12 @@ def test_a_reader_of_the_markdown_needs_no_other_file() -> None:
         "Faster, or smaller",
         "Other numbers that changed",
         "Numbers of which there are too few values",
-        "New: base cannot run these, and they pass",
+        "New: base cannot run these, and nothing is wrong with them",
+        "Same",
         "Not run",
     ]
+    assert "run by  " in text
+    assert "    memfd/same[fdbox] on head\n" in found["Same"]
     broken = found["Broken by head"]
     one = REGRESSION.head[0]
     for part in (one.where, one.doing, one.finding, one.expected, one.seen, str(one.directory), *one.detail):
@@ -140,6 +145,32 @@ def test_what_was_seen_is_said_with_its_route() -> None:
     assert "seen" not in untested
 
 
+def test_what_fails_in_another_way_than_before_is_told_with_what_it_was() -> None:
+    cell = a_cell(State.STILL_FAILING, bad=(1, 1), of=1)
+    assert b4.status(replace(GOOD, cells=(cell,))) == "pass"
+    assert "\n".join(words.evidence(cell)).count("the contents of 'ram' changed") == 1
+    cell = replace(cell, head=(replace(cell.head[0], finding="a panic"),))
+    assert b4.status(replace(GOOD, cells=(cell,))) == "warn"
+    said = "\n".join(words.evidence(cell))
+    assert "a panic, on head" in said
+    assert "the contents of 'ram' changed, on base" in said
+
+
+def test_a_number_that_could_not_be_settled_is_named() -> None:
+    gate = replace(GOOD, metrics=(UNSETTLED,))
+    assert gate.exit_code == 125
+    for form in ("terminal", "markdown", "junit"):
+        assert "put +38 %" in FORMATS[form](gate).replace("&gt;", ">"), form
+
+
+def test_answers_for_two_kernels_that_could_not_be_made_are_two_in_kcidb() -> None:
+    """They have no time and are in one folder, where CI makes each run in a new place of the same name."""
+    bare = replace(BROKEN_HEAD, started="", directory=Path("runs/1"))
+    other = replace(bare, head=replace(bare.head, commit="f" * 40))
+    ids = [{test["id"] for test in kcidb.objects(gate, "x")["tests"]} for gate in (bare, other)]
+    assert not ids[0] & ids[1]
+
+
 def test_what_the_budget_left_out_is_no_evidence() -> None:
     text = markdown.render(EVERY["in part"])
     assert text.startswith(
@@ -150,7 +181,7 @@ def test_what_the_budget_left_out_is_no_evidence() -> None:
 
 def test_when_all_is_well_the_markdown_is_short() -> None:
     assert markdown.render(GOOD).startswith("## NO REGRESSION: my-branch against v7.3\n\n1 same of 1 cell.")
-    assert sections(markdown.render(GOOD)) == {}
+    assert list(sections(markdown.render(GOOD))) == ["Same"]
 
 
 def test_a_side_that_cannot_be_made_is_said_first() -> None:
@@ -195,7 +226,7 @@ def test_the_largest_answer_is_cut_to_a_page() -> None:
     text = markdown.render(gate)
     assert len(text.encode()) < PAGE_MAX
     assert "gate.json has them all" in text
-    assert len(sections(text)) == 9
+    assert len(sections(text)) == 10
     assert len(b4.render(gate).encode()) < 2 * PAGE_MAX
 
 
@@ -272,7 +303,7 @@ def test_junit_has_every_cell_and_every_number_that_changed() -> None:
     root = ElementTree.fromstring(FORMATS["junit"](EVERYTHING))
     names = [case.get("name") for case in root.iter("testcase")]
     assert {cell.name for cell in EVERYTHING.cells} <= set(names)
-    assert len(names) == len(EVERYTHING.cells) + 1 + 3 + 1 + len(LEFT)
+    assert len(names) == len(EVERYTHING.cells) + 1 + 4 + 1 + len(LEFT)
     failed = {case.get("name") for case in root.iter("testcase") if case.find("failure") is not None}
     assert "blackout of memfd/holes[fdbox] on head" in failed
     assert REGRESSION.name in failed

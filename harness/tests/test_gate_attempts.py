@@ -82,6 +82,21 @@ def test_messages_at_warning_level_without_time_address_and_release(tmp_path: Pa
     assert found == ("Linux RELEASE: odd page at ADDRESS", "user space warns", "BUG: Bad page state")
 
 
+def test_of_a_report_its_first_line_counts() -> None:
+    """Registers and code differ from one build to another, and are no messages of their own."""
+    report = (
+        "<4>[    2.000000] ------------[ cut here ]------------\n"
+        "<4>[    2.000001] WARNING: CPU: 0 PID: 1 at mm/memfd_luo.c:120 retrieve+0x1/0x2\n"
+        "<4>[    2.000002] Code: 48 8b 03 e8 a1 e2 fd ff <0f> 0b\n"
+        "<4>[    2.000003] Call Trace:\n"
+        "<4>[    2.000004] ---[ end trace 0000000000000000 ]---\n"
+        "<4>[    2.000005] odd\n"
+    )
+    assert klog.loud(report, 4) == ["WARNING: CPU: 0 PID: 1 at mm/memfd_luo.c:120 retrieve+OFFSET", "odd"]
+    # Nobody knows where this one ends.
+    assert klog.loud("<4>[ 1.0] BUG: Bad page state\n<4>[ 1.1] odd\n", 4) == ["BUG: Bad page state", "odd"]
+
+
 @pytest.mark.parametrize("route", list(Route))
 def test_names_of_plans_are_read_back(route: Route) -> None:
     assert parse_name(f"memfd/a on b[luo] on {route}") == ("memfd/a on b[luo]", route)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.gate import compare
+from harness.gate import compare, significance
 from harness.gate.cells import Attempt, Measure, Route, State, Trend
 from harness.gate.compare import ROUNDS, judge, open_question, wants_more
 from harness.verdict import Verdict
@@ -48,7 +48,9 @@ def timed(*values: float, name: str = "blackout", unit: str = "s") -> list[Attem
         ([P] * 17, [F, *[P] * 16], State.FLAKY),
         ([F, P] * 10, [P, F] * 10, State.FLAKY),
         ([S], [P], State.NEW),
-        ([S], [F], State.NEW),
+        ([S] * 4, [F] * 4, State.NEW),
+        ([S], [F], State.COULD_NOT_TEST),
+        ([S] * 4, [F, P, P, P], State.FLAKY),
         ([P], [S], State.COULD_NOT_TEST),
         ([E, E], [P, P], State.COULD_NOT_TEST),
         ([P, P], [E, E], State.COULD_NOT_TEST),
@@ -98,7 +100,11 @@ DEAD = Attempt(Route.HEAD, E, "the kernel does not boot", "", "", "", "", None, 
         # Nothing says that the host could boot anything.
         ([DEAD, DEAD], [DEAD, DEAD], State.COULD_NOT_TEST),
         (tries(S), [DEAD, DEAD], State.COULD_NOT_TEST),
-        (tries(S, S), [DEAD, *tries(P)], State.NEW),
+        (tries(S, S), [DEAD, *tries(P)], State.FLAKY),
+        # It fails on base too, but comes up there.
+        (tries(F, F, F, F), [DEAD] * 4, State.REGRESSION),
+        (tries(X, X, X, X), [DEAD] * 4, State.REGRESSION),
+        (tries(F, F), [DEAD] * 2, State.COULD_NOT_TEST),
     ],
 )
 def test_a_kernel_that_does_not_boot_is_broken_where_another_does(
@@ -129,7 +135,10 @@ def play(base: list[Verdict | Attempt], head: list[Verdict | Attempt], repeat: i
         ([P], [E], 2),
         ([DEAD], [DEAD], 2),
         ([S], [DEAD], 2),
+        ([S], [P], 1),
+        ([S], [F], 4),
         ([P], [DEAD], 4),
+        ([F], [DEAD], 4),
         ([X], [F], 4),
         # One failure in 17: three more could not make it significant any more.
         ([P], [F, *[P] * 19], 17),
@@ -248,6 +257,21 @@ def test_two_more_values_show_that_it_was_the_host() -> None:
     for more in (2, 3, 4):
         assert wants_more(timed(*[2.0] * (more + 1)), timed(*[3.0] * (more + 1)))
     assert not wants_more(timed(*[2.0] * 6), timed(*[3.0] * 6))
+
+
+def test_of_many_numbers_few_change_by_chance() -> None:
+    """All numbers of a gate with --repeat are tested: none of these has changed."""
+    chance = random.Random(9)
+    found = []
+    for _ in range(1000):
+        base, head = (timed(*(chance.gauss(2.5, 0.1) for _ in range(9))) for _ in "ab")
+        found += compare.metrics("x", Route.HEAD, base, head)
+    assert sum(one.p < significance.ALPHA for one in found) > 20
+    assert sum(one.trend is not Trend.SAME for one in found) <= 2
+    # What is small and sure is not left out.
+    base, head = (timed(*(chance.gauss(middle, 0.1) for _ in range(20))) for middle in (2.5, 2.75))
+    (small,) = compare.metrics("x", Route.HEAD, base, head)
+    assert small.trend is Trend.WORSE
 
 
 def test_what_is_much_slower_is_found_in_spite_of_noise() -> None:

@@ -26,7 +26,6 @@ from harness.tests.gates import (
     EVERYTHING,
     GOOD,
     LEFT,
-    MESSAGE,
     REGRESSION,
     SAME,
     SLOWER,
@@ -83,6 +82,13 @@ def test_a_budget_that_ended_in_one_shard_ended_in_all(tmp_path: Path) -> None:
     assert (gate.answer, gate.exit_code) == (Answer.COULD_NOT_TEST, 125)
 
 
+def test_the_command_of_the_whole_is_that_of_no_shard(tmp_path: Path) -> None:
+    words = ("harness", "gate", "--shard", "1/1", "--head", "x", "--out=runs/1", "--tag", "smoke")
+    gate = answers.read(merge(shards(tmp_path, 1, of=1, command=words), tmp_path / "all"))
+    assert gate.command == ("harness", "gate", "--head", "x", "--tag", "smoke")
+    assert gate.host == GOOD.host
+
+
 def test_a_missing_shard_could_not_be_tested(tmp_path: Path) -> None:
     gate = answers.read(merge(shards(tmp_path, 1, 3), tmp_path / "all"))
     assert gate.answer is Answer.COULD_NOT_TEST
@@ -99,13 +105,18 @@ def test_a_folder_without_an_answer_could_not_be_tested(tmp_path: Path) -> None:
 
 
 def test_what_one_shard_found_the_whole_has(tmp_path: Path) -> None:
-    found = shards(tmp_path, 1, 2, of=3, messages=(MESSAGE,))
-    bad = replace(EVERYTHING, cells=(REGRESSION,), shard=(3, 3), interrupted=True, started="2026")
+    odd = replace(SAME, head=(attempt(Route.HEAD, warnings=("page 3 is odd",)),))
+    found = shards(tmp_path, 1, 2, of=3)
+    late = attempt(Route.FORWARD, warnings=("page 4 is odd", "box 5 is late"))
+    known = attempt(Route.BASE, warnings=("box 7 is late",))
+    cells = (replace(REGRESSION, base=(known,), head=(late,)), odd)
+    bad = replace(EVERYTHING, cells=cells, shard=(3, 3), interrupted=True, started="2026")
     gate = answers.read(merge([*found, folder(tmp_path / "bad", bad)], tmp_path / "all"))
     assert gate.answer is Answer.REGRESSION
     assert gate.interrupted
     assert gate.metrics[-len(EVERYTHING.metrics)] == SLOWER
-    assert [(one.text, one.count) for one in gate.messages] == [(MESSAGE.text, 3 * MESSAGE.count)]
+    # As one gate would have it: each once, whatever its numbers, and none that base had in another shard.
+    assert [(one.text, one.count) for one in gate.messages] == [("page 4 is odd", 2)]
     assert gate.notes == EVERYTHING.notes
     assert gate.started == "2026"
 
@@ -146,8 +157,10 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
     again = folder(tmp_path / "again", replace(GOOD, shard=(2, 3)))
     count = folder(tmp_path / "count", replace(GOOD, shard=(3, 4)))
     cases = folder(tmp_path / "cases", replace(GOOD, shard=(3, 3), whole="of another tag"))
+    second = folder(tmp_path / "v2", replace(GOOD, head=replace(GOOD.head, series="of v2"), shard=(3, 3)))
     for folders, out, said in (
         ([*first, other], tmp_path / "all", "other: it has other kernels"),
+        ([*first, second], tmp_path / "all", "v2: it has other kernels"),
         ([*first, count], tmp_path / "all", "a shard of another run"),
         ([*first, cases], tmp_path / "all", "cases: it has other kernels or other cases"),
         ([*first, again], tmp_path / "all", "shard 2/3 is there more than once"),

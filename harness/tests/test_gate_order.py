@@ -146,6 +146,15 @@ def test_every_case_is_run_before_numbers_are_looked_at_again() -> None:
     found = list(turns(some, done, 1))
     assert [turn[0].case for turn in found] == [some[1], some[0]]
     assert {one.route for one in found[1]} == {Route.BASE, Route.BACK}
+    assert not any(one.cold for turn in found for one in turn)
+
+
+def test_how_often_something_fails_is_seen_by_booting_each_time() -> None:
+    done = {(QUICK.id, route): attempts(route, Verdict.PASS) for route in routes(QUICK)}
+    done[QUICK.id, Route.BACK] = attempts(Route.BACK, Verdict.FAIL)
+    (turn,) = turns([QUICK], done, 1)
+    assert [(one.route, one.cold) for one in turn] == [(Route.BACK, True), (Route.BASE, True)]
+    assert not any(one.cold for one in next(turns([QUICK], {}, 5)))
 
 
 def test_how_long_attempts_take_side_by_side() -> None:

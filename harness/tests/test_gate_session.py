@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import shard
+from harness import journal, shard
+from harness.artifacts import Artifacts
 from harness.build.spec import kernel_spec
 from harness.build.store import Store
 from harness.deadline import Deadline
@@ -28,6 +29,7 @@ from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import OUTCOME, subject
 from harness.tests.gates import UNTESTED, attempt
 from harness.verdict import Verdict
+from harness.vm.snapshot import Snapshots
 
 QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
 SIDES = (Side("base", "7.3.4", "x", build_id="1"), Side("head", "7.3.4", "x", build_id="2"))
@@ -72,6 +74,14 @@ def test_what_was_done_counts_and_what_could_not_be_tested_is_done_again(gate: S
     assert gate.attempts[case, Route.HEAD][0].finding == "'get' failed"
     todo = order.wanted(gate.cases[0], gate.attempts, 1)
     assert [one.route for one in todo] == [Route.FORWARD, Route.BACK]
+
+
+def test_an_attempt_that_is_to_be_booted_has_no_snapshot(gate: Session) -> None:
+    made = Artifacts({}, {}, None, None, snapshots=Snapshots(gate.store))  # type: ignore[arg-type]
+    gate.artifacts[False] = made
+    for cold in (False, True):
+        job = session.job(gate, Next(gate.cases[0], Route.HEAD, cold), Journal(gate.folder, "1"))
+        assert (job.made.snapshots is None) is cold
 
 
 def test_nothing_to_go_on_with_is_a_beginning(gate: Session) -> None:
@@ -290,6 +300,17 @@ def test_nothing_of_another_gate_is_gone_on_with(tmp_path: Path) -> None:
         pass
 
 
+def test_nothing_of_another_day_is_gone_on_with(gate: Session) -> None:
+    with alone(gate.folder, "abc"):
+        write(gate, Route.BASE, Verdict.PASS)
+    with alone(gate.folder, "abc"):
+        pass
+    hours = time.time() - folder.RESUME_SECONDS - 60
+    os.utime(gate.folder / journal.NAME, (hours, hours))
+    with pytest.raises(UsageError, match="more than 12 hours ago"), alone(gate.folder, "abc"):
+        pass
+
+
 def test_other_kernels_modules_or_cases_are_another_gate(gate: Session) -> None:
     plans = [gate.plan(Next(case, Route.HEAD)) for case in gate.cases]
     sides = (gate.base, gate.head)
@@ -297,3 +318,5 @@ def test_other_kernels_modules_or_cases_are_another_gate(gate: Session) -> None:
     every = ((sides, plans, 1), (sides, plans[:1], 1), ((gate.base, other), plans, 1), (sides, plans, 2))
     assert len({key(*one) for one in every}) == len(every)
     assert key(sides, plans, 1) == key(sides, plans, 1)
+    # The order follows from what failed lately, in this very gate too.
+    assert key(sides, plans[::-1], 1) == key(sides, plans, 1)

@@ -7,6 +7,7 @@ The tree is kept in the store, and its commits are the same each time: what was 
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ from harness.gate import answers
 from harness.gate.cells import State
 from harness.verdict import EXIT_INTERRUPTED
 
+B4 = Path(__file__).parents[2] / "docs" / "b4.sh"
 QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
 LUO = f"{QUICKSTART}[luo]"
 MEMFD = "mm/memfd_luo.c"
@@ -132,6 +134,27 @@ def test_series_names_the_step(tree: Path, tmp_path: Path, capsys: pytest.Captur
     # Compared with the last one that could be built.
     assert [one.base.name for one in found] == ["7.3.4", "7.3.4", "patch 2/3"]
     assert seen(tree) == before
+
+
+def test_b4_is_told_of_a_series_under_review(tree: Path, tmp_path: Path) -> None:
+    """As b4 0.16 has it: on a branch of b4's, with a commit of its own on top (b4/review/_review.py)."""
+    mine = git(tree, "commit-tree", "-p", "v1", "-m", "of b4's", "v1^{tree}").strip()
+    git(tree, "branch", "b4/review/seals", mine)
+    tracking = tmp_path / "tracking.json"
+    first = git(tree, "rev-parse", "v1").strip()
+    tracking.write_text(json.dumps({"series": {"change-id": "seals", "first-patch-commit": first}}))
+    own = {**os.environ, "B4_TRACKING_FILE": str(tracking), "TMPDIR": str(tmp_path)}
+    script = [str(B4), "--scenarios", LUO]
+    try:
+        done = subprocess.run(
+            script, cwd=tree, env=own, input="", capture_output=True, text=True, check=False
+        )
+    finally:
+        git(tree, "branch", "-D", "b4/review/seals")
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads(done.stdout)
+    assert (entry["tool"], entry["status"]) == ("live-update", "pass"), entry
+    assert HARMLESS in entry["details"]
 
 
 def test_what_is_not_committed_is_gated_and_an_interruption_is_no_loss(tree: Path, tmp_path: Path) -> None:
