@@ -190,8 +190,8 @@ def is_ready(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Be the only one who sets up this checkout's venv."""
+def locked(file: Path) -> Iterator[int]:
+    """Be the only one who sets up this checkout's venv; the lock, for whatever must not outlive it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:
         try:
@@ -199,12 +199,13 @@ def locked(file: Path) -> Iterator[None]:
         except BlockingIOError:
             say("waiting for another process that sets up the same Python environment")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
-def make_venv(folder: Path) -> None:
+def make_venv(folder: Path, lock: int) -> None:
     """Make the venv from nothing: the dependencies from pyproject.toml, and this checkout as the package.
 
+    lock: what says that the folder is ours. pip has it too: should we be killed, it goes on for a while.
     Not `pip install --editable`: that leaves an egg-info folder in the checkout.
     Raises BootstrapError, with pip's own words, when packages cannot be had.
     """
@@ -214,10 +215,13 @@ def make_venv(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     log = folder.with_suffix(".log")
     python = folder / "bin" / "python"
-    run_logged([base_python(), "-m", "venv", str(folder)], log, "cannot make a Python environment")
+    run_logged([base_python(), "-m", "venv", str(folder)], log, lock, "cannot make a Python environment")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
     run_logged(
-        pip, log, "cannot install Python packages; is there a network, or a pip configuration for a mirror?"
+        pip,
+        log,
+        lock,
+        "cannot install Python packages; is there a network, or a pip configuration for a mirror?",
     )
     log.unlink()
     (folder / _STAMP).write_text(json.dumps(wanted_stamp()))
@@ -255,12 +259,17 @@ def read_requirements(pyproject: Path) -> list[str]:
     return requirements
 
 
-def run_logged(argv: list[str], log: Path, failure: str) -> None:
-    """Run argv with its output in log; raises BootstrapError with the failure and the output's last line."""
+def run_logged(argv: list[str], log: Path, lock: int, failure: str) -> None:
+    """Run argv, which gets the lock, with its output in log.
+
+    Raises BootstrapError with the failure and the output's last line.
+    """
     import subprocess  # noqa: PLC0415
 
     with log.open("w") as out:
-        done = subprocess.run(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, pass_fds=[lock], check=False
+        )
     if done.returncode:
         said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         errors = [line for line in said if line.startswith("ERROR")] or said or ["(nothing)"]
@@ -274,9 +283,9 @@ def set_up() -> None:
         install_packages(missing)
     folder = venv_folder()
     if not is_ready(folder):
-        with locked(folder.with_suffix(".lock")):
+        with locked(folder.with_suffix(".lock")) as lock:
             if not is_ready(folder):
-                make_venv(folder)
+                make_venv(folder, lock)
     write_script(folder)
 
 

@@ -29,8 +29,7 @@ ORDERED_PANIC = Allowed("Kernel panic - not syncing: sysrq triggered crash", "th
 class Outside:
     """Oracle 2: guest memory read through QMP, without asking the guest's kernel."""
 
-    def __init__(self, out: Path) -> None:
-        self._out = out
+    def __init__(self) -> None:
         # Of KHO; where pages may have been moved to.
         self.scratch: list[outside.Range] = []
 
@@ -65,7 +64,7 @@ class Outside:
         self, machine: Machine, record: Record, batch: outside.Batch
     ) -> outside.Difference | None:
         """The first difference in what is read at once."""
-        memory = machine.memory(batch.area.address, batch.area.size, self._out / "memory")
+        memory = machine.memory(batch.area.address, batch.area.size)
         return outside.compare(batch, memory, record.contents.read, record.contents.masked)
 
     def in_place(self, before: Record, now: Record, holes_stay: bool, evidence: Evidence) -> None:

@@ -8,6 +8,7 @@ a lock on, and what cannot be built again (keys). The compiler's cache looks aft
 import contextlib
 import fcntl
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -28,10 +29,10 @@ VENV_STAMP = "fdbox-harness.json"
 # What is built again when it is missing.
 KINDS = (
     *("agent", "guest", "headers", "kernel", "modules", "prefix", "selftests", "series"),
-    *("snapshot", "source", "bare", "virtme-ng"),
+    *("snapshot", "source", "bare"),
 )
-# Work areas of kernels, which are built from nothing when they are missing.
-AREAS = (f"{TREE}-", "variants-", "commits-", "worktree-")
+# Work areas of kernels and of what is measured, which are made from nothing when they are missing.
+AREAS = (f"{TREE}-", "variants-", "commits-", "worktree-", "bench-", "virtme-ng-")
 
 
 class NotThereError(HarnessError):
@@ -77,18 +78,26 @@ def named(store: Store) -> set[Path]:
 def leftovers(store: Store, before: float) -> list[Leftover]:
     """Everything in the store that can go and was last used before that time."""
     keep = named(store)
-    found = [
-        Leftover(entry, entry.stat().st_mtime, f"{kind}-{entry.name}")
+    found: list[tuple[Path, str | None]] = [
+        (entry, f"{kind}-{entry.name}")
         for kind in KINDS
         for entry in children(store.root / kind)
         if entry not in keep
     ]
     trees = (area for area in children(store.root / "work") if area.name.startswith(AREAS))
-    found += [Leftover(area, area.stat().st_mtime, f"work-{area.name}") for area in trees]
-    found += [Leftover(run, newest(run)) for run in children(store.root / "runs") if not in_use(run)]
-    found += [Leftover(log, log.stat().st_mtime) for log in children(store.root / "log")]
-    found += [Leftover(venv, venv.stat().st_mtime) for venv in children(store.root / "venv") if orphan(venv)]
-    return [one for one in found if one.used < before]
+    found += [(area, f"work-{area.name}") for area in trees]
+    # What somebody who was killed was making, or removing.
+    found += [(draft, draft.name.partition("~")[0]) for draft in children(store.root / "tmp")]
+    found += [(run, None) for run in children(store.root / "runs") if not in_use(run)]
+    found += [(log, None) for log in children(store.root / "log")]
+    found += [(venv, None) for venv in children(store.root / "venv") if orphan(venv)]
+    old = []
+    for path, lock in found:
+        # Somebody else may be removing it.
+        with contextlib.suppress(FileNotFoundError):
+            used = newest(path) if path.parent.name == "runs" else path.stat().st_mtime
+            old += [Leftover(path, used, lock)] if used < before else []
+    return old
 
 
 def children(folder: Path) -> list[Path]:
@@ -104,11 +113,13 @@ def newest(folder: Path) -> float:
 def in_use(run: Path) -> bool:
     """Whether somebody is still writing the events of a run."""
     for events in run.rglob("events.jsonl"):
-        with events.open() as file:
-            try:
+        try:
+            with events.open() as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            continue  # somebody else is removing it
     return False
 
 
@@ -126,7 +137,12 @@ def discard(store: Store, one: Leftover) -> bool:
     if one.lock is not None:
         return store.discard(one.path, one.lock, one.used)
     if one.path.is_dir():
-        remove(one.path)
+        # At once, by a rename: what is left of it when that is interrupted is not taken for something used.
+        draft = store.root / "tmp" / f"{one.path.parent.name}-{one.path.name}~{os.getpid()}~{time.time():.0f}"
+        draft.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            one.path.rename(draft)
+        remove(draft)
     else:
         one.path.unlink(missing_ok=True)
     return True
@@ -142,7 +158,10 @@ class Sizes:
         """The bytes that are free again once path, and all that was added before, is removed."""
         freed = 0
         for file in (path, *path.rglob("*")) if path.is_dir() else (path,):
-            status = file.lstat()
+            try:
+                status = file.lstat()
+            except FileNotFoundError:
+                continue  # somebody else is removing it
             self._links[status.st_dev, status.st_ino] += 1
             if file.is_dir() or self._links[status.st_dev, status.st_ino] == status.st_nlink:
                 freed += status.st_blocks * 512

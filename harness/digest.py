@@ -4,7 +4,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,8 @@ class _Case:
     """What the lines say of one case in one session."""
 
     subject: Subject | None = None
-    started: tuple[str, Path] | None = None
+    # When, and where its records are.
+    started: list[tuple[str, Path]] = field(default_factory=list)
     broken: str = ""
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -159,25 +160,28 @@ def _take(line: Mapping[str, Any], case: _Case) -> None:
         case "planned":
             case.subject = SUBJECTS.validate_python(line)
         case "started":
-            case.started = str(line["at"]), Path(line["directory"])
+            case.started.append((str(line["at"]), Path(line["directory"])))
         case "result":
             setting = tuple(line["setting"].items())
             case.outcomes.append(OUTCOMES.validate_python({**line, "setting": setting}))
 
 
 def _outcomes(name: str, case: _Case) -> list[Outcome]:
-    """What a case came to; if it never ended, that."""
-    if case.outcomes and not case.broken:
-        return case.outcomes
+    """What a case came to, each time that it was started; where that never ended, that."""
+    known = {outcome.directory for outcome in case.outcomes}
+    never = {directory: at for at, directory in case.started if directory not in known}
+    killed = "and then who ran it was killed or interrupted"
+    seen: list[tuple[str, Path | None]] = [
+        (f"it was started at {at}, {killed}", directory) for directory, at in never.items()
+    ]
+    last = case.started[-1][1] if case.started else None
     if case.broken:
-        seen = case.broken
-    elif case.started:
-        seen = f"it was started at {case.started[0]}, and then who ran it was killed or interrupted"
-    else:
-        seen = "it was never started: the session ended before"
+        seen = [(case.broken, last)]
+    elif not seen and not case.outcomes:
+        seen = [("it was never started: the session ended before", None)]
     subject = case.subject or Subject(name, Path(name), "", (), "")
-    finding = Finding(Oracle.EVIDENCE, Blame.HARNESS, 0, None, "did not finish", "a result", seen)
-    return [*case.outcomes, not_run(subject, finding, case.started[1] if case.started else None)]
+    nothing = Finding(Oracle.EVIDENCE, Blame.HARNESS, 0, None, "did not finish", "a result", "")
+    return [*case.outcomes, *(not_run(subject, replace(nothing, seen=how), where) for how, where in seen)]
 
 
 def not_run(subject: Subject, finding: Finding, directory: Path | None = None) -> Outcome:

@@ -34,8 +34,6 @@ ITS_OWN = {"free", "SUnreclaim"}
 # 7.3).
 KHO_OUT = "kho_out"
 KERNEL_CODE = re.compile(r"^ *([0-9a-f]+)-[0-9a-f]+ : Kernel code$", re.MULTILINE)
-# Where memory is passed through, in the run directory; gone afterwards.
-SCRATCH = "memory.kho"
 # Linux' map of all memory: Documentation/arch/x86/x86_64/mm.rst.
 DIRECT_MAP = 0xFFFF888000000000
 
@@ -53,11 +51,10 @@ class Memory:
     own: float = 1.0
 
 
-def take(machine: Machine, kernel: Kernel, scratch: Path, shrink: bool = True) -> Memory:
+def take(machine: Machine, kernel: Kernel, shrink: bool = True) -> Memory:
     """The memory of the guest, now.
 
-    kernel: the one that runs; scratch: a file to pass memory through, gone afterwards; shrink: have the slabs
-    give up what they keep at hand too, which takes a while.
+    kernel: the one that runs; shrink: have the slabs give up what they keep at hand too, which takes a while.
     """
     settled, *files = machine.in_a_row(
         ("settle", {"shrink": shrink}), *(("file", {"path": path}) for path in FILES)
@@ -66,11 +63,11 @@ def take(machine: Machine, kernel: Kernel, scratch: Path, shrink: bool = True) -
     text, zones, areas = ((content or b"").decode() for content in checks.contents(files))
     counts = {name: int(count) for name, count in MEMINFO.findall(text)}
     counts["free"] = sum(map(int, FREE_PAGES.findall(zones))) * (kho.PAGE >> 10)
-    preserved = carried(machine, kernel.symbols, areas, scratch)
+    preserved = carried(machine, kernel.symbols, areas)
     return Memory(machine.generation, counts, preserved, kernel.slowness)
 
 
-def carried(machine: Machine, symbols: Path, areas: str, scratch: Path) -> frozenset[kho.Folio] | None:
+def carried(machine: Machine, symbols: Path, areas: str) -> frozenset[kho.Folio] | None:
     """Everything that KHO would carry, read from outside, in any generation; None when KHO is off.
 
     areas: the guest's /proc/iomem.
@@ -81,14 +78,10 @@ def carried(machine: Machine, symbols: Path, areas: str, scratch: Path) -> froze
     found = KERNEL_CODE.search(areas)
     if not found:
         raise HarnessError("/proc/iomem does not say where the kernel is")
-
-    def read(at: int, length: int) -> bytes:
-        return machine.memory(at, length, scratch)
-
-    (fdt,) = struct.unpack("<Q", read(int(found[1], 16) + out - start, 8))
+    (fdt,) = struct.unpack("<Q", machine.memory(int(found[1], 16) + out - start, 8))
     if not fdt:
         return None
-    return frozenset(kho.preserved(read, read(fdt - DIRECT_MAP, kho.PAGE)))
+    return frozenset(kho.preserved(machine.memory, machine.memory(fdt - DIRECT_MAP, kho.PAGE)))
 
 
 def address(symbols: Path, name: str) -> int:

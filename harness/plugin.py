@@ -34,9 +34,11 @@ from harness.runner import check_writable, run, subject
 from harness.slots import place
 from harness.verdict import Verdict
 
-# Keys of what the controller tells its workers: the folder for run directories, and the name of the session.
+# Keys of what the controller tells its workers: the folder for run directories, the name of the session, and
+# its process id.
 RUNS = "live update runs"
 SESSION = "live update session"
+CONTROLLER = "live update controller"
 JOURNAL = pytest.StashKey[Journal]()
 # What is undone when the session ends.
 AT_END = pytest.StashKey[contextlib.ExitStack]()
@@ -91,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.markexpr and all(Path(arg).is_dir() for arg in config.args):
         config.option.markexpr = "not slow"
     if hasattr(config, "workerinput"):
-        proc.die_with_parent(signal.SIGTERM, os.getppid())
+        proc.die_with_parent(signal.SIGTERM, config.workerinput[CONTROLLER])
         config.option.runs = Path(config.workerinput[RUNS])
         config.stash[JOURNAL] = Journal(config.option.runs, config.workerinput[SESSION])
         return
@@ -108,9 +110,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist where the run directories go: one folder for all of them."""
+    """Tell a worker of xdist where the run directories go, one folder for all, and whose worker it is."""
     journal = node.config.stash[JOURNAL]
-    node.workerinput[RUNS], node.workerinput[SESSION] = str(journal.folder), journal.session
+    told = {RUNS: str(journal.folder), SESSION: journal.session, CONTROLLER: os.getpid()}
+    node.workerinput.update(told)
 
 
 @pytest.hookimpl(trylast=True)
@@ -145,6 +148,7 @@ def expected(item: pytest.Item) -> float:
     return shard.expected(item.plan) if isinstance(item, CaseItem) else shard.OTHER
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note what is going to be run; of xdist's workers, who all know, the first one does."""
     items = [item for item in session.items if isinstance(item, CaseItem)]
@@ -153,7 +157,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         journal = session.config.stash[JOURNAL]
         # A worker of xdist was started with `python -c`.
         command = getattr(session.config, "workerinput", {}).get("mainargv", sys.argv)
-        journal.begin(command, [subject(item.plan) for item in items], record)
+        try:
+            journal.begin(command, [subject(item.plan) for item in items], record)
+        except HarnessError as error:
+            session.items.clear()
+            session.shouldfail = str(error)
+            return
         shared = prefix.shared([item.plan for item in items])
         for item in items:
             if steps := shared.get(item.plan.case):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one door through which processes are started: none of them outlives the harness.
+"""The one door through which processes that take longer are started: none of them outlives the harness.
 
 Every child is started by setpriv(1) with PR_SET_PDEATHSIG, so that it dies with us even after SIGKILL, and
 in a process group of its own, so that Ctrl-C and errors take its children too. The kernel ties
@@ -107,6 +107,12 @@ def spawn(
                 pipe.close()
 
 
+def _unmark(mark: Path, running: Sequence[Process]) -> None:
+    """Take a mark away when what ran has ended otherwise than by SIGKILL."""
+    if running and all(process.returncode != -signal.SIGKILL for process in running):
+        mark.unlink(missing_ok=True)
+
+
 def run(
     argv: Sequence[str | Path],
     *,
@@ -115,10 +121,12 @@ def run(
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
     stdin: IO[str] | None = None,
+    mark: Path | None = None,
 ) -> str:
     """Run argv to its end; return what it printed on stdout and stderr, together, as it came.
 
-    log: a file to append the output to as well; on_line: called with each line as it comes.
+    log: a file to append the output to as well; on_line: called with each line as it comes; mark: a file that
+    is there meanwhile, and stays where argv was killed and could put nothing away, or we were.
     Raises ProcessError when it cannot be started or exits with anything but 0.
     """
     lines: list[str] = []
@@ -127,6 +135,10 @@ def run(
         if sink:
             sink.write(f"$ {shlex.join(map(str, argv))}\n")
             sink.flush()
+        running: list[Process] = []
+        if mark:
+            mark.touch()
+            stack.callback(_unmark, mark, running)
         process = stack.enter_context(
             spawn(
                 argv,
@@ -137,6 +149,7 @@ def run(
                 stdout=subprocess.PIPE,
             )
         )
+        running.append(process)
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)

@@ -61,18 +61,23 @@ def run(
         if journal:
             journal.started(plan.case, out)
         out.mkdir(parents=True, exist_ok=True)
-        (out / "plan.json").write_text(plan_to_json(plan), encoding="utf-8")
+        try:
+            with (out / "plan.json").open("x", encoding="utf-8") as file:
+                file.write(plan_to_json(plan))
+        except FileExistsError as error:
+            # Somebody else has begun just now.
+            raise UsageError(f"{out} holds another run: name an empty folder, or none") from error
         with Events(out / "events.jsonl") as events:
             evidence = Evidence(events)
             try:
                 events.emit("start", case=plan.case)
                 _guarded(plan, artifacts, out, evidence, at_end, shared)
-                return _conclude(plan, artifacts, out, evidence, journal)
             except KeyboardInterrupt:
                 stopped = ("the run was interrupted", "a run to its end", "it was asked to stop")
                 evidence.find(Oracle.MACHINE, *stopped, blame=Blame.HARNESS)
                 _conclude(plan, artifacts, out, evidence, journal)
                 raise
+            return _conclude(plan, artifacts, out, evidence, journal)
     except OSError as error:
         raise HostError(f"cannot keep the records of this run in {out}: {error.strerror}") from error
 
@@ -200,15 +205,20 @@ def _run(
             evidence.generation = error.generation
             lost(error, machine, evidence)
         finally:
-            evidence.step = None
-            machine.console.poll()
-            for generation in range(machine.console.generation + 1):
-                lines = machine.console.text(generation)
-                console = out / f"console.{generation}.log"
-                console.write_text("\n".join(lines) + "\n", encoding="utf-8")
-                dmesg = checks.dmesg_file(out, generation)
-                text = dmesg.read_text(encoding="utf-8") if dmesg.exists() else ""
-                checks.log(machine, generation, text, plan.dmesg, evidence)
+            _keep_logs(plan, machine, out, evidence)
+
+
+def _keep_logs(plan: Plan, machine: Machine, out: Path, evidence: Evidence) -> None:
+    """Keep what each generation said on the console, and judge it."""
+    evidence.step = None
+    machine.console.poll()
+    for generation in range(machine.console.generation + 1):
+        lines = machine.console.text(generation)
+        console = out / f"console.{generation}.log"
+        console.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        dmesg = checks.dmesg_file(out, generation)
+        text = dmesg.read_text(encoding="utf-8") if dmesg.exists() else ""
+        checks.log(machine, generation, text, plan.dmesg, evidence)
 
 
 def _play(
@@ -231,7 +241,7 @@ def _play(
     if known:
         recall(known, evidence, out)
     now = known.identity if known else _identified(plan, artifacts, machine, hello, evidence)
-    fds = Fds(plan.carrier, machine, evidence, checks.Outside(out))
+    fds = Fds(plan.carrier, machine, evidence, checks.Outside())
     generations = Generations(
         plan, artifacts.kernels, artifacts.loads, machine, evidence, out, fds, now, plan.kernel
     )
@@ -241,7 +251,7 @@ def _play(
         baseline = known.baseline
     else:
         fds.outside.learn_scratch(machine)
-        baseline = leaks.take(machine, generations.kernel, out / leaks.SCRATCH, shrink=False)
+        baseline = leaks.take(machine, generations.kernel, shrink=False)
     try:
         done, todo = plan.split(known.step if known else 0)
         if known:
@@ -290,8 +300,7 @@ def given_back(plan: Plan, executor: Executor, baseline: leaks.Memory) -> None:
         return
 
     def look(shrink: bool) -> leaks.Memory:
-        scratch = executor.generations.out / leaks.SCRATCH
-        return leaks.take(machine, executor.generations.kernel, scratch, shrink)
+        return leaks.take(machine, executor.generations.kernel, shrink)
 
     leaks.check(baseline, leaks.settled(baseline, look), evidence)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Places for machines on this host: whoever runs cases side by side takes one for each machine.
+"""Places for machines on this host, for all who use one store: there is one for each machine that runs.
 
 A place is a lock file of the store, held by flock(2), so it is free again when its holder dies, however that
 happens. There are as many as the host has cores, or fewer where memory is short; a large machine takes more
@@ -49,31 +49,36 @@ def place(store: Store, machine: int, seconds: float = WAIT_SECONDS) -> Iterator
 
     Raises HarnessError when there is none for so many seconds.
     """
-    folder = store.root / "lock"
+    with contextlib.ExitStack() as held:
+        with store.explained():
+            _wait(held, store.root / "lock", machine, seconds)
+        yield
+
+
+def _wait(held: contextlib.ExitStack, folder: Path, machine: int, seconds: float) -> None:
+    """Take the places that a machine needs, as soon as they are free."""
     folder.mkdir(parents=True, exist_ok=True)
     memory = host_memory()
     count = places(os.cpu_count() or 1, memory)
-    with contextlib.ExitStack() as held:
-        wanted = needed(machine, count, memory)
-        taken: list[Path] = []
+    wanted = needed(machine, count, memory)
+    taken: list[Path] = []
 
-        def take() -> bool:
-            for number in range(count):
-                file = folder / f"place-{number}"
-                if len(taken) < wanted and file not in taken:
-                    with contextlib.suppress(Timeout):
-                        held.enter_context(FileLock(file).acquire(timeout=0))
-                        taken.append(file)
-            return len(taken) == wanted
+    def take() -> bool:
+        for number in range(count):
+            file = folder / f"place-{number}"
+            if len(taken) < wanted and file not in taken:
+                with contextlib.suppress(Timeout):
+                    held.enter_context(FileLock(file).acquire(timeout=0))
+                    taken.append(file)
+        return len(taken) == wanted
 
-        limit = Deadline(seconds)
-        try:
-            with FileLock(folder / "places").acquire(timeout=limit.remaining, poll_interval=POLL_SECONDS):
-                if not take():
-                    say("waiting for a place: other machines run on this host")
-                found = limit.wait(take, lambda: None, longest=POLL_SECONDS)
-        except Timeout:
-            found = False
-        if not found:
-            raise HostError(f"no place for a machine in {duration(seconds)}: who holds {folder}?")
-        yield
+    limit = Deadline(seconds)
+    try:
+        with FileLock(folder / "places").acquire(timeout=limit.remaining, poll_interval=POLL_SECONDS):
+            if not take():
+                say("waiting for a place: other machines run on this host")
+            found = limit.wait(take, lambda: None, longest=POLL_SECONDS)
+    except Timeout:
+        found = False
+    if not found:
+        raise HostError(f"no place for a machine in {duration(seconds)}: who holds {folder}?")

@@ -233,7 +233,7 @@ class Executor:
             raise StepFailedError
 
     def _memory(self, action: Memory) -> None:
-        now = leaks.take(self.machine, self.generations.kernel, self.generations.out / leaks.SCRATCH)
+        now = leaks.take(self.machine, self.generations.kernel)
         if action.at == "baseline":
             self.memory = now
         elif self.memory is None:

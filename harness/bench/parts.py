@@ -9,14 +9,15 @@ from harness.verdict import Verdict
 
 # Parts of a run that are measured beside the segments of the blackout.
 TOTAL = "whole run"
-COLD_BOOT = "cold boot to SSH"
+READY = {"power-on": "cold boot to SSH", "started from a snapshot": "snapshot to SSH"}
 BLACKOUT = "blackout"
 
 
 def parts(outcome: Outcome) -> dict[str, float]:
     """The seconds of each part of a run; of several blackouts the first."""
     moments = {mark.name: mark.seconds for mark in reversed(outcome.timeline)}
-    found = {TOTAL: outcome.seconds, COLD_BOOT: moments["agent answers"] - moments["power-on"]}
+    found = {TOTAL: outcome.seconds}
+    found |= {READY[how]: moments["agent answers"] - moments[how] for how in READY if how in moments}
     for update in outcome.updates[:1]:
         found[BLACKOUT] = update.seconds
         found |= {f"  {part.name}": part.end - part.start for part in update.parts}
@@ -26,7 +27,7 @@ def parts(outcome: Outcome) -> dict[str, float]:
 def table(runs: Sequence[Mapping[str, float]]) -> list[str]:
     """A line for each part: minimum, median, maximum in seconds."""
     lines = [f"{'seconds':<36}{'min':>7}{'median':>8}{'max':>7}"]
-    for name in runs[0]:
+    for name in dict.fromkeys(name for run in runs for name in run):
         values = [run[name] for run in runs if name in run]
         lines.append(f"{name:<36}{min(values):7.2f}{statistics.median(values):8.2f}{max(values):7.2f}")
     return lines

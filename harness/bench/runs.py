@@ -14,7 +14,6 @@ from harness.runner import run
 from harness.verdict import Verdict
 
 RESUMED = "started from a snapshot"
-SAVED = "snapshot saved"
 BOOTED = "power-on"
 ANSWERS = "agent answers"
 WARM = "warm case"

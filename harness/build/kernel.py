@@ -37,6 +37,8 @@ _FACTS = "kernel.json"
 _RECIPE = "1"
 _TARGETS = ("bzImage", "modules")
 # Lines that make prints for a whole build of the default kernel; what a kernel really printed is remembered.
+# In a work area, while make runs there.
+MARK = "building"
 _DEFAULT_LINES = 1760
 # What an external module or a debugger never reads, and what would be wrong once the entry is in its place.
 _DROPPED = (
@@ -179,19 +181,13 @@ def build_in(
 ) -> None:
     """Build in a work area what has changed there since the last time; draft gets a copy of the result."""
     build = synced.folder / BUILD
-    mark = area / "building"
-    if mark.exists():
-        # We were killed while make ran: there may be half of an object file with the time of a whole one.
+    if (area / MARK).exists():
         remove(build)
     build.mkdir(exist_ok=True)
-    mark.touch()
-    try:
-        log = area / "build.log"
-        log.unlink(missing_ok=True)
-        required = tuple(fragment for fragment in spec.fragments if fragment not in spec.optional)
-        _build(store, name, spec, synced.folder, local_version, log, required)
-    finally:
-        mark.unlink()
+    log = area / "build.log"
+    log.unlink(missing_ok=True)
+    required = tuple(fragment for fragment in spec.fragments if fragment not in spec.optional)
+    _build(store, name, spec, synced.folder, local_version, log, required)
     with stage("keeping the result"):
         _snapshot(synced.folder, draft / SOURCE)
     shutil.copy(log, draft / "build.log")
@@ -226,18 +222,19 @@ def _build(
 ) -> None:
     """Configure and build in source/BUILD; required: the fragments whose symbols must all be there.
 
+    MARK, beside the log, is left where make was killed.
     Raises HarnessError with the first error and the log's name.
     """
     log.parent.mkdir(exist_ok=True)
     build = source / BUILD
-    ccache = store.root / "ccache"
+    ccache, mark = store.root / "ccache", log.with_name(MARK)
     with stage(f"configuring kernel {name}"):
         merge: Sequence[str | Path] = ("scripts/kconfig/merge_config.sh", "-n", "-O", BUILD, *spec.fragments)
-        make(merge, cwd=source, ccache=ccache, log=log, what=f"configuration of kernel {name}")
+        make(merge, cwd=source, ccache=ccache, log=log, what=f"configuration of kernel {name}", mark=mark)
         check(name, required, build / ".config")
     remembered = store.root / "work" / f"lines-{name}"
     fresh = not (build / "vmlinux").exists()
-    total = (int(remembered.read_text()) if remembered.exists() else _DEFAULT_LINES) if fresh else None
+    total = _expected(remembered) if fresh else None
     lines = 0
     with stage(f"building kernel {name}", total=total) as progress:
 
@@ -247,10 +244,18 @@ def _build(
             progress.advance()
 
         argv = ("make", f"O={BUILD}", f"-j{os.cpu_count() or 1}", f"LOCALVERSION={local_version}", *_TARGETS)
-        make(argv, cwd=source, ccache=ccache, log=log, what=f"kernel {name}", on_line=on_line)
+        make(argv, cwd=source, ccache=ccache, log=log, what=f"kernel {name}", on_line=on_line, mark=mark)
     if fresh:
         remembered.parent.mkdir(exist_ok=True)
         remembered.write_text(f"{lines}\n")
+
+
+def _expected(remembered: Path) -> int:
+    """How many lines make is going to print, as was noted the last time, if it was."""
+    try:
+        return int(remembered.read_text())
+    except (OSError, ValueError):
+        return _DEFAULT_LINES
 
 
 def _dropped(path: Path) -> bool:

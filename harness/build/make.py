@@ -56,9 +56,12 @@ def make(
     log: Path,
     what: str,
     on_line: Callable[[str], None] | None = None,
+    mark: Path | None = None,
 ) -> None:
     """Run make, or a script that runs it, in a clean environment, appending its output to log.
 
+    mark: a file that is there meanwhile, and stays where make was killed: then there may be half of an object
+    file with the time of a whole one, for whose removal it had no time.
     Raises HarnessError that shows the first error in the output and names the log; HostError when somebody
     ended it; OSError (ENOSPC) when that error was a full disk.
     """
@@ -74,7 +77,7 @@ def make(
             on_line(line)
 
     try:
-        run(["env", "-i", *settings, *argv], cwd=cwd, log=log, on_line=watch)
+        run(["env", "-i", *settings, *argv], cwd=cwd, log=log, on_line=watch, mark=mark)
     except ProcessError as error:
         if errors and os.strerror(errno.ENOSPC) in errors[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

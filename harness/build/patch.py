@@ -9,7 +9,6 @@ sees exactly the files that changed.
 import contextlib
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +43,11 @@ def apply_series(original: Path, target: Path, patches: Sequence[Path]) -> Patch
     touched = touched_files(patches)
     applied: list[str] = []
     rejected: list[tuple[str, str]] = []
-    with tempfile.TemporaryDirectory(prefix="patch-", dir=target.parent) as folder:
-        scratch = Path(folder)
+    # Of one name, so that what is left by somebody who was killed is not there for ever.
+    scratch = target.parent / f"{target.name}.patching"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
         for name in touched:
             if (original / name).is_file():
                 (scratch / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,8 @@ def apply_series(original: Path, target: Path, patches: Sequence[Path]) -> Patch
                 rejected.append((patch.name, reason))
         for name in touched:
             _replace(scratch / name, target / name)
+    finally:
+        shutil.rmtree(scratch)
     return Patched(tuple(applied), tuple(rejected), touched)
 
 
@@ -99,7 +103,4 @@ def _replace(new: Path, old: Path) -> None:
     if old.is_file() and old.read_bytes() == new.read_bytes():
         return
     old.parent.mkdir(parents=True, exist_ok=True)
-    draft = old.with_name(f".{old.name}.patched")
-    shutil.copyfile(new, draft)
-    draft.chmod(new.stat().st_mode)
-    draft.replace(old)
+    new.replace(old)

@@ -3,7 +3,8 @@
 
     root/<kind>/<name>-<key>/   an entry: complete from the moment it exists, never changed afterwards;
                                 its time is that of its last use
-    root/lock/                  one lock file per entry and work area, held by flock(2), never removed
+    root/lock/                  one lock file per entry and work area, held by flock(2); it stays, but for
+                                those that only one session can have
     root/tmp/                   entries in the making: <entry>~<pid>~<start>, renamed into place when done
     root/work/                  areas that live longer than one build (incremental builds), under a lock
 
@@ -66,7 +67,7 @@ class Store:
             return entry
         with self.lock(f"{kind}-{entry.name}"):
             if not entry.is_dir():
-                with self._explained():
+                with self.explained():
                     self._make(entry, inputs, make)
         return entry
 
@@ -85,7 +86,7 @@ class Store:
         Raises what obtain() raises.
         """
         entry = self.entry(kind, name, inputs)
-        with self._explained():
+        with self.explained():
             (self.root / "lock").mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / "lock" / f"{kind}-{entry.name}")
             with contextlib.suppress(Timeout), lock.acquire(timeout=0):
@@ -109,7 +110,7 @@ class Store:
 
         Raises HostError when the store cannot be written.
         """
-        with self._explained():
+        with self.explained():
             (self.root / "lock").mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / "lock" / name)
             try:
@@ -127,7 +128,7 @@ class Store:
         """The work area called name, which outlives the build, for us alone while the context lasts."""
         with self.lock(f"work-{name}"):
             area = self.root / "work" / name
-            with self._explained():
+            with self.explained():
                 area.mkdir(parents=True, exist_ok=True)
                 os.utime(area)
                 yield area
@@ -196,7 +197,7 @@ class Store:
         return f"waiting for {name}: another process is using it"
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """Turn a full disk, or a store that cannot be written, into one sentence for the user."""
         try:
             yield

@@ -96,7 +96,9 @@ def list_sources(tree: Path, area: Path) -> list[str]:
     """The source files of a tree, relative to it: what git would not ignore, and what it tracks."""
     empty = area / "empty.git"
     if not empty.is_dir():
-        run(["git", "init", "--quiet", "--bare", empty])
+        draft = area / "empty.git.draft"
+        run(["git", "init", "--quiet", "--bare", draft])
+        draft.rename(empty)
     # An empty repository beside the tree's own, which could be locked, broken, somebody else's, or absent.
     listing = ["git", f"--git-dir={empty}", f"--work-tree={tree}", "ls-files", "-z"]
     listing += ["--others", "--exclude-per-directory=.gitignore"]

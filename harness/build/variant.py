@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.build.kernel import Kernel, area_of, build_in, check_place, inputs_of, load_kernel
 from harness.build.source import obtain_source
 from harness.build.spec import KernelSpec
-from harness.build.store import Store, key_of
+from harness.build.store import Store, key_of, remove
 from harness.build.tree import check_tree, sync_tree
 from harness.errors import HarnessError, UsageError
 from harness.proc import ProcessError, run
@@ -165,10 +165,16 @@ def _pristine(store: Store, variant: Variant) -> Iterator[Path]:
 
 def take_out(commit: Commit, area: Path) -> Path:
     """Make the folder area/linux what is in a commit; a file whose content stays the same is not touched."""
-    folder = area / "linux"
+    folder, index, mark = area / "linux", area / "index", area / "taking"
+    if mark.exists():
+        # git knows of no file that it had written when it was interrupted.
+        remove(folder)
+        index.unlink(missing_ok=True)
     folder.mkdir(exist_ok=True)
+    mark.touch()
     repository = git(commit.tree, "rev-parse", "--absolute-git-dir").strip()
-    own = {"GIT_INDEX_FILE": str(area / "index"), "GIT_WORK_TREE": str(folder), "GIT_DIR": repository}
+    own = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(folder), "GIT_DIR": repository}
     (area / "index.lock").unlink(missing_ok=True)  # of one that was killed; the area is ours alone
     git(folder, "read-tree", "--reset", "-u", commit.hash, **own, **commit.environment)
+    mark.unlink()
     return folder

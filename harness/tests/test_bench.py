@@ -11,6 +11,7 @@ import pytest
 
 from harness import cli
 from harness.bench import bare, curves, edits, page, runs, suites, vng
+from harness.bench.parts import parts, table
 from harness.bench.sample import Measured, NotDoneError, Series, Subject, rounds
 from harness.bench.targets import SHIPPED, TARGETS
 from harness.build.kconfig import lost, read_fragments
@@ -29,6 +30,17 @@ GOOD_CURVE = replace(
     numbers=tuple(Number(name, 0.5, "s", 0, 3) for name in ("put", "unseal", "get", "blackout")),
 )
 SERIAL = "[    0.0] Linux version 7.3.4\nINIT: Stage 1\n[    0.0] Linux version 7.3.4\nTEST PASSED\n"
+
+
+def test_the_parts_of_a_case_however_it_was_started() -> None:
+    answers = Mark("agent answers", 0, 0.5)
+    warm = replace(PASSED, timeline=(Mark(runs.RESUMED, 0, 0.2), answers))
+    assert parts(warm)["snapshot to SSH"] == pytest.approx(0.3)
+    cold = replace(PASSED, timeline=(Mark(runs.BOOTED, 0, 0.1), answers))
+    assert parts(cold)["cold boot to SSH"] == pytest.approx(0.4)
+    said = "\n".join(table([parts(cold), parts(warm)]))
+    assert "cold boot to SSH" in said
+    assert "snapshot to SSH" in said
 
 
 # -- each kind of run, when it did not do its work

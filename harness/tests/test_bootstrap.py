@@ -130,10 +130,17 @@ def test_venv_is_current_for_its_own_python_too() -> None:
     assert stamps[0] == stamps[1] != b""
 
 
+def test_what_goes_on_when_we_are_killed_keeps_the_lock(tmp_path: Path) -> None:
+    with bootstrap.locked(tmp_path / "lock") as lock:
+        script = f"test -e /proc/self/fd/{lock} || exit 1"
+        bootstrap.run_logged(["sh", "-c", script], tmp_path / "log", lock, "it has no lock")
+
+
 def test_failing_pip_is_one_sentence_with_pips_own_words(tmp_path: Path) -> None:
     script = "echo ...; echo 'ERROR: No matching distribution found for nosuch'; echo hint; exit 1"
-    with pytest.raises(BootstrapError, match=r"cannot install\n  ERROR: No matching distribution") as caught:
-        bootstrap.run_logged(["sh", "-c", script], tmp_path / "log", "cannot install")
+    no = r"cannot install\n  ERROR: No matching distribution"
+    with bootstrap.locked(tmp_path / "lock") as lock, pytest.raises(BootstrapError, match=no) as caught:
+        bootstrap.run_logged(["sh", "-c", script], tmp_path / "log", lock, "cannot install")
     assert str(tmp_path / "log") in str(caught.value)
 
 

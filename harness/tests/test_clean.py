@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import clean as module
-from harness.build.store import Store, default_store
+from harness.build.store import Store, default_store, remove
 from harness.clean import DAY, clean, leftovers, named
 from harness.cli import main
 from harness.events import Events
@@ -111,6 +111,38 @@ def test_what_this_checkout_names_stays_however_old(store: Store, monkeypatch: p
     entry = store.entry("kernel", "old", {"name": "old"})
     monkeypatch.setattr(module, "named", lambda store: {entry})
     assert "kernel/old" not in left(store)
+
+
+def test_what_was_killed_left_goes_and_what_others_are_making_stays(store: Store) -> None:
+    drafts = [store.root / "tmp" / f"kernel-{name}~1~2" for name in ("a", "b")]
+    for draft in drafts:
+        (draft / "source").mkdir(parents=True)
+    for folder in (*drafts, store.root / "work" / "bench-old"):
+        folder.mkdir(exist_ok=True)
+        os.utime(folder, (OLD, OLD))
+    with store.lock("kernel-b"):
+        said = "\n".join(clean(store, 14, dry_run=False))
+    assert [draft.exists() for draft in drafts] == [False, True]
+    assert "tmp/kernel-a" in said
+    assert not (store.root / "work" / "bench-old").exists()
+
+
+def test_two_may_clean_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, other = (store.root / "runs" / name for name in ("old", "other"))
+    other.mkdir()
+    real = module.newest
+
+    def newest(folder: Path) -> float:
+        if folder == run:
+            remove(run)  # by the other one, just now
+        return real(folder)
+
+    monkeypatch.setattr(module, "newest", newest)
+    assert "runs/old" not in left(store)
+    found = module.Leftover(other, OLD)
+    remove(other)
+    assert module.Sizes().add(other) == 0
+    assert module.discard(store, found)
 
 
 def test_hard_links_count_with_the_last_of_them(tmp_path: Path) -> None:

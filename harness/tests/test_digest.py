@@ -117,6 +117,18 @@ def test_a_case_that_was_run_again_is_there_twice_and_flaky(tmp_path: Path) -> N
     assert made.flaky() == {PASSED.case: [Verdict.PASS, Verdict.FAIL]}
 
 
+def test_what_was_started_once_more_and_never_ended_is_no_pass(tmp_path: Path) -> None:
+    journal = the_journal(tmp_path, "a")
+    for number in (1, 2, 3):
+        journal.started("a", tmp_path / f"a.{number}")
+        if number != 2:
+            journal.ended(replace(a_case(Verdict.PASS, "a"), directory=tmp_path / f"a.{number}"))
+    digest = read(tmp_path)
+    assert [outcome.verdict for outcome in digest.outcomes] == [Verdict.PASS, Verdict.PASS, Verdict.ERROR]
+    assert digest.outcomes[-1].directory == tmp_path / "a.2"
+    assert digest.verdict is Verdict.ERROR
+
+
 def test_some_shards_of_a_run_are_a_part_of_it(tmp_path: Path) -> None:
     for number in (1, 2):
         shard: dict[str, object] = {"number": number, "count": 2, "whole": "x", "elsewhere": []}

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from harness.build import kernel as kernel_module
-from harness.build.kernel import BUILD, Kernel, obtain_kernel, place_for_modules
+from harness.build.kernel import BUILD, MARK, Kernel, obtain_kernel, place_for_modules
 from harness.build.make import environment
 from harness.build.source import Origin, Source
 from harness.build.spec import KernelSpec
-from harness.build.store import Store
-from harness.errors import HarnessError, UsageError
+from harness.build.store import Store, remove
+from harness.errors import HarnessError, HostError, UsageError
 from harness.tests.fake_kernel import FILES, PATCH, fake_spec, fake_tree
 
 
@@ -200,11 +200,37 @@ def test_killed_tree_build_is_not_trusted(
     use(monkeypatch, fake_spec(tmp_path), tree)
     obtain_kernel(store, None, tree)
     area = next((store.root / "work").glob("tree-*"))
-    assert not (area / "building").exists()
-    (area / "building").touch()
+    assert not (area / MARK).exists()
+    (area / MARK).touch()
     (tree / "init/main.c").write_text(FILES["init/main.c"] + "int edited;\n")
     kernel = obtain_kernel(store, None, tree)
     assert "shmem.c" in (kernel.source.parent / "build.log").read_text()
+
+
+def test_a_build_that_was_killed_leaves_its_mark(
+    monkeypatch: pytest.MonkeyPatch, store: Store, tree: Path, tmp_path: Path
+) -> None:
+    use(monkeypatch, fake_spec(tmp_path), tree)
+    (tree / "Makefile").write_text((tree / "Makefile").read_text() + "\n$(shell kill -KILL $$PPID)\n")
+    with pytest.raises(HostError, match="was ended by a signal"):
+        obtain_kernel(store, None, tree)
+    area = next((store.root / "work").glob("tree-*"))
+    assert (area / MARK).exists()
+
+
+def test_half_a_note_of_how_long_a_build_takes_is_none(
+    monkeypatch: pytest.MonkeyPatch, store: Store, tree: Path, tmp_path: Path
+) -> None:
+    use(monkeypatch, fake_spec(tmp_path), tree)
+    obtain_kernel(store, None, tree)
+    (note,) = (store.root / "work").glob("lines-*")
+    assert int(note.read_text()) > 0
+    note.write_text("")
+    for area in (store.root / "work").glob("tree-*"):
+        remove(area)
+    (tree / "init/main.c").write_text(FILES["init/main.c"] + "int edited;\n")
+    obtain_kernel(store, None, tree)
+    assert int(note.read_text()) > 0
 
 
 def test_no_such_kernel_and_no_such_tree_are_usage_errors(store: Store, tmp_path: Path) -> None:

@@ -84,6 +84,19 @@ def test_without_a_folder_for_runs_all_workers_use_one_in_the_store(
     assert head["command"][1:] == [*command[3:], "scenarios"], "a worker noted what it was started with"
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_results_that_cannot_be_noted_are_a_sentence(
+    artifacts: Artifacts, project: Path, workers: str
+) -> None:
+    shutil.copy(ROOT / "scenarios/quickstart.yaml", project / "scenarios")
+    (project / "runs" / "results.jsonl").mkdir(parents=True)
+    status, output, _ = pytest_in(project, "-n", workers)
+    assert status not in (0, 3), output
+    assert "results.jsonl" in output
+    assert "INTERNALERROR" not in output
+    assert "Traceback" not in output
+
+
 def test_what_could_not_be_tested_is_an_error(artifacts: Artifacts, project: Path) -> None:
     text = (
         "summary: no kernel\nboot: {parameters: [rdinit=/none]}\n"

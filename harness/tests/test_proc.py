@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The door for processes: errors in words, output kept, nobody left behind."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import proc
 from harness.errors import HarnessError
 from harness.pool import Pool
 from harness.proc import ProcessError, run, spawn
@@ -70,6 +72,33 @@ def test_a_child_dies_with_a_harness_that_is_killed() -> None:
         while alive(child) and time.monotonic() < end:
             time.sleep(0.01)
         assert not alive(child)
+
+
+@pytest.mark.parametrize(
+    ("script", "stays"),
+    [("exit 0", False), ("exit 1", False), ("kill -TERM $$", False), ("kill -KILL $$", True)],
+)
+def test_a_mark_stays_where_something_was_killed(tmp_path: Path, script: str, stays: bool) -> None:
+    mark = tmp_path / "mark"
+    with contextlib.suppress(ProcessError):
+        run(["sh", "-c", f"test -e {mark} || exit 9; {script}"], mark=mark)
+    assert mark.exists() is stays
+
+
+@pytest.mark.parametrize(("trap", "stays"), [("exit 1", False), ("", True)])
+def test_a_mark_stays_where_somebody_did_not_want_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trap: str, stays: bool
+) -> None:
+    monkeypatch.setattr(proc, "GRACE_SECONDS", 0.2)
+    mark = tmp_path / "mark"
+
+    def ctrl_c(line: str) -> None:
+        raise KeyboardInterrupt
+
+    script = f"trap '{trap}' TERM; echo; while :; do sleep 0.05; done"
+    with pytest.raises(KeyboardInterrupt):
+        run(["sh", "-c", script], on_line=ctrl_c, mark=mark)
+    assert mark.exists() is stays
 
 
 def work(number: int) -> int:

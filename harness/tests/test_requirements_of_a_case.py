@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts import Artifacts, bare_plan
+from harness.digest import read
+from harness.errors import UsageError
+from harness.journal import Journal
 from harness.plan import Plan
 from harness.report import render
 from harness.requirements import unmet
+from harness.result import Outcome
 from harness.runner import run
 from harness.scenario import Requires
 from harness.verdict import Verdict
@@ -59,3 +63,34 @@ def test_a_case_is_skipped_without_a_machine(artifacts: Artifacts, tmp_path: Pat
     assert outcome.verdict is Verdict.SKIP, text
     assert "requires a kernel not older than 99.1" in text
     assert not (tmp_path / "run/console.log").exists()
+
+
+class Asked(Journal):
+    """Somebody asks us to stop as soon as the result is noted."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Note it."""
+        super().ended(outcome)
+        raise KeyboardInterrupt
+
+
+def test_a_result_that_was_noted_is_not_noted_again(artifacts: Artifacts, tmp_path: Path) -> None:
+    journal = Asked(tmp_path, "1")
+    journal.begin(["test"], [])
+    with pytest.raises(KeyboardInterrupt):
+        run(requiring(kernel="99.1"), artifacts, tmp_path / "run", journal=journal)
+    assert [outcome.verdict for outcome in read(tmp_path).outcomes] == [Verdict.SKIP]
+
+
+def test_of_two_that_begin_in_one_folder_one_has_it(artifacts: Artifacts, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+
+    class Other(Journal):
+        """Somebody else, a moment earlier."""
+
+        def started(self, case: str, directory: Path) -> None:
+            """Begin there."""
+            (directory / "plan.json").touch()
+
+    with pytest.raises(UsageError, match="holds another run"):
+        run(requiring(kernel="99.1"), artifacts, tmp_path / "run", journal=Other(tmp_path, "1"))

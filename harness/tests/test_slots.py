@@ -94,6 +94,12 @@ def holder(store: Store, memory: int) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def test_a_store_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "store").touch()
+    with pytest.raises(HarnessError, match="cannot use the store"), place(Store(tmp_path / "store"), 512):
+        pass
+
+
 def test_a_killed_holder_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with holder(store, host_memory()) as process:

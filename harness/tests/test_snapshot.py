@@ -26,7 +26,7 @@ from harness.vm.loss import Limits
 from harness.vm.machine import Machine
 from harness.vm.qemu import Hardware
 from harness.vm.snapshot import CONSOLE, KIND, PARTS, STATE, Snapshot, SnapshotError, Snapshots, inputs, part
-from harness.vm.start import Login, Start, started
+from harness.vm.start import Login, Start, save, started
 
 WARNING = "[    0.500000] WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2\n"
 
@@ -286,6 +286,28 @@ def test_a_machine_with_a_report_in_its_log_is_not_saved(saved: Artifacts, tmp_p
     assert saved.snapshots is not None
     with pytest.raises(SnapshotError, match="with a report in its log is not saved"):
         saved.snapshots.save(Reported(), machine_of(saved), {})  # type: ignore[arg-type]
+
+
+def test_who_interrupts_while_a_machine_is_saved_is_heard(saved: Artifacts, tmp_path: Path) -> None:
+    """Also where QEMU, in the middle of a migration, refuses to let the machine go on."""
+
+    class Migrating:
+        """As much of a machine as is asked for."""
+
+        generation = 0
+        console = type("Console", (), {"text": lambda self, generation: []})()
+        monitor = property(lambda self: self)
+
+        def execute(self, command: str, arguments: object = None) -> None:
+            if command == "cont":
+                raise HarnessError("QMP cont: Migration is not finalized yet")
+            if command != "stop":
+                raise KeyboardInterrupt
+
+    assert saved.snapshots is not None
+    place = replace(saved.snapshots, store=Store(tmp_path / "store"))
+    with Events(tmp_path / "events.jsonl") as events, pytest.raises(KeyboardInterrupt):
+        save(Migrating(), machine_of(saved), events, place)  # type: ignore[arg-type]
 
 
 def machine_of(made: Artifacts) -> Hardware:

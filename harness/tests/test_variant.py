@@ -108,3 +108,17 @@ def test_a_tree_without_git_is_refused(tree: Path, tmp_path: Path) -> None:
     tree.joinpath(".git").rename(tmp_path / "git")
     with pytest.raises(UsageError, match="not a git repository"):
         find_commit(tree, "main")
+
+
+def test_what_an_interrupted_checkout_left_is_no_part_of_the_next(tree: Path, tmp_path: Path) -> None:
+    area = tmp_path / "area"
+    area.mkdir()
+    commit = find_commit(tree, "HEAD")
+    folder = take_out(commit, area)
+    before = {path.relative_to(folder) for path in folder.rglob("*")}
+    # Written by git, which was killed before it noted that.
+    (folder / "of_another_commit.h").touch()
+    (area / "taking").touch()
+    assert take_out(commit, area) == folder
+    assert {path.relative_to(folder) for path in folder.rglob("*")} == before
+    assert not (area / "taking").exists()

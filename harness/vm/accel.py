@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.build.guest import Guest
@@ -25,6 +25,7 @@ KVM = Path("/dev/kvm")
 OLDEST_QEMU = (7, 2)
 # A kernel that KVM runs is ready in less than 2 s; one that it cannot run prints nothing for ever.
 TRIAL_SECONDS = 10.0
+TRIAL = "a test boot with KVM"
 TRIAL_CMDLINE = "console=ttyS0 earlyprintk=serial,ttyS0 panic=-1"
 
 
@@ -45,19 +46,31 @@ KVM_SLOWNESS = 0.5
 
 def choose(store: Store, kernel: Kernel, guest: Guest) -> Accel:
     """The accelerator for this host; remembered in the store until the host or QEMU changes."""
-    memory = store.root / "accelerator.json"
-    here = host()
+    memory, here = store.root / "accelerator.json", host()
+    if known := _remembered(memory, here):
+        return known
+    with store.lock("accelerator"):
+        if known := _remembered(memory, here):
+            return known
+        accel = _try(kernel, guest)
+        if accel.reason.startswith(TRIAL):
+            # It may have been the kernel's fault, or that of a moment.
+            accel = replace(accel, reason=f"{accel.reason}; without {memory} it is tried again")
+        draft = memory.with_suffix(".draft")
+        draft.write_text(json.dumps({"host": here, "accel": asdict(accel)}))
+        draft.replace(memory)
+        return accel
+
+
+def _remembered(memory: Path, here: str) -> Accel | None:
+    """What was found out on this host earlier."""
     try:
         known = json.loads(memory.read_text())
         if known["host"] == here:
             return Accel(**known["accel"] | {"parameters": tuple(known["accel"]["parameters"])})
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    accel = _try(kernel, guest)
-    with tempfile.NamedTemporaryFile("w", dir=store.root, delete=False) as file:
-        json.dump({"host": here, "accel": asdict(accel)}, file)
-    Path(file.name).replace(memory)
-    return accel
+    return None
 
 
 def host() -> str:
@@ -92,10 +105,11 @@ def _try(kernel: Kernel, guest: Guest) -> Accel:
     machine = Hardware("kvm", "Nehalem", 1, 512, kernel.image, guest.initramfs, TRIAL_CMDLINE, ())
     with tempfile.TemporaryDirectory() as folder, Events(Path(folder, "events")) as events:
         try:
-            with power_on(machine, Path(folder), events, Limits(boot=TRIAL_SECONDS, ssh=5)) as trial:
+            limits = Limits(boot=TRIAL_SECONDS * kernel.slowness, ssh=5 * kernel.slowness)
+            with power_on(machine, Path(folder), events, limits) as trial:
                 trial.boot(guest.ssh_key, guest.host_key)
         except (MachineLostError, HarnessError) as error:
-            return emulation(f"a test boot with KVM failed: {error}")
+            return emulation(f"{TRIAL} failed: {error}")
     return Accel("kvm", "a test boot with it worked", KVM_SLOWNESS)
 
 

@@ -101,7 +101,9 @@ def _restored(stack: contextlib.ExitStack, start: Start, place: Snapshots) -> Ma
         words = said(stderr) if stderr.exists() else ""
         _tell(start.events, "snapshot not used", f"{error}" + (f" ({words})" if words else ""))
         if found is not None:
-            place.discard(found)
+            # Where that cannot be done, it is for `harness clean` to say.
+            with contextlib.suppress(HarnessError, OSError):
+                place.discard(found)
         for name in LEFT:
             (start.out / name).unlink(missing_ok=True)
         return None

@@ -2,6 +2,7 @@
 """Talking to the guest: its agents, commands and shells, over SSH."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -255,13 +256,12 @@ class Talking(Watched):
         except ShellError as error:
             raise self.lost(Loss.SSH, str(error), "a shell") from error
 
-    def memory(self, address: int, size: int, scratch: Path) -> bytes:
-        """Guest-physical memory as QEMU has it; scratch: a file to pass it through, gone afterwards."""
-        try:
-            self.order("pmemsave", {"val": address, "size": size, "filename": str(scratch)})
-            return scratch.read_bytes()
-        finally:
-            scratch.unlink(missing_ok=True)
+    def memory(self, address: int, size: int) -> bytes:
+        """Guest-physical memory as QEMU has it, through a file of which nothing is left, whoever dies."""
+        with os.fdopen(os.memfd_create("memory"), "rb") as file:
+            name = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+            self.order("pmemsave", {"val": address, "size": size, "filename": name})
+            return file.read()
 
     def _watch_meanwhile(self) -> Callable[[], None]:
         """What to do at each look, once for a call: watch, and what was to be done meanwhile."""
