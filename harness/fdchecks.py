@@ -19,8 +19,6 @@ from harness.vm.machine import Machine
 O_ACCMODE = 0o3
 # The most that the agent reads at once.
 READ_MAX = 1 << 16
-# How long a device may take until it counts, in seconds.
-COUNTING = 10.0
 # One operation of the agent.
 Call = Callable[..., dict[str, Any]]
 
@@ -224,12 +222,12 @@ def writes(machine: Machine, record: Record, buffers: Mapping[str, str], evidenc
         if dma.buffer not in buffers:
             continue
         before = machine.call("vfio_info", fd=record.name)["counter"]
-        limit, seen = Deadline(COUNTING), 0
-        while True:
-            seen = first_word(machine, buffers[dma.buffer], dma)
-            if seen > before or limit.expired:
-                break
+        limit, seen, late = Deadline(machine.limits.count), 0, False
+        while seen <= before and not late:
+            # A virtual CPU may stand still: one more look after the limit.
+            late = limit.expired
             time.sleep(0.02)
+            seen = first_word(machine, buffers[dma.buffer], dma)
         after = machine.call("vfio_info", fd=record.name)["counter"]
         expected = f"a count after {before}, by now at most {after}"
         if before < seen <= after:

@@ -111,6 +111,8 @@ static int pages_piece(void *context, void *data, u64 offset, size_t length)
 
 	while (left) {
 		got = pread(p->pagemap, p->entries, (left < BATCH ? left : BATCH) * 8, at);
+		if (!got)
+			errno = ENODATA;
 		if (got <= 0)
 			return -1;
 		for (i = 0; i < (u64)got / 8; i++)

@@ -67,7 +67,7 @@ static int make_arena(struct worker *worker, struct arena *arena)
 
 	arena->page = mmap(NULL, 3 * SZ_4K, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (arena->page == MAP_FAILED) {
-		worker_wrong(worker, "mmap: %s", strerror(errno));
+		worker_failed(worker, "mmap");
 		return -1;
 	}
 	arena->readonly = arena->page + SZ_4K;
@@ -209,7 +209,7 @@ static void open_fds(struct worker *worker)
 	for (i = 0; i < 16; i++) {
 		fd = memfd_create("fuzz", worker_pick(worker, 2) ? MFD_ALLOW_SEALING : 0);
 		if (fd >= 0 && ftruncate(fd, worker_pick(worker, 3 * SZ_4K)))
-			worker_wrong(worker, "ftruncate: %s", strerror(errno));
+			worker_failed(worker, "ftruncate");
 		if (fd >= 0 && i % 2)
 			pwrite(fd, "x", 1, 1);
 	}
@@ -219,7 +219,7 @@ static void open_fds(struct worker *worker)
 	open("/", O_RDONLY);
 	open("/init", O_PATH);
 	if (pipe(ends))
-		worker_wrong(worker, "pipe: %s", strerror(errno));
+		worker_failed(worker, "pipe");
 }
 
 static void judge(struct worker *worker, unsigned int request, int ret)
@@ -298,7 +298,7 @@ static int delete_boxes(struct request *rq)
 	if (control < 0 || ioctl(control, FDBOX_LIST, &list))
 		fail(rq, "FDBOX_LIST");
 	for (i = 0; i < list.count && i < BATCH && !rq->error; i++) {
-		if (memcmp(entries[i].name, "fuzz", 4) && list.count < BATCH)
+		if (memcmp(entries[i].name, "fuzz", 4))
 			continue;
 		memcpy(arg.name, entries[i].name, sizeof(arg.name));
 		if (ioctl(control, FDBOX_DELETE_BOX, &arg))

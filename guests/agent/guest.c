@@ -58,13 +58,13 @@ struct guest {
 static struct guest *guests;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Where the guest that argument "vm" names is linked in; or where the list ends. With the lock. */
-static struct guest **find(const char *vm)
+/* With the lock. */
+static struct guest *find(const char *vm)
 {
-	struct guest **guest = &guests;
+	struct guest *guest = guests;
 
-	while (*guest && strcmp((*guest)->vm, vm))
-		guest = &(*guest)->next;
+	while (guest && strcmp(guest->vm, vm))
+		guest = guest->next;
 	return guest;
 }
 
@@ -76,7 +76,7 @@ static struct guest *get_guest(struct request *rq)
 	if (arg_string(rq, "vm", &vm))
 		return NULL;
 	pthread_mutex_lock(&lock);
-	guest = *find(vm);
+	guest = find(vm);
 	pthread_mutex_unlock(&lock);
 	if (!guest)
 		refuse(rq, "VM '%.64s' has no guest", vm);
@@ -93,18 +93,16 @@ static void free_guest(struct guest *guest)
 	free(guest);
 }
 
-/* Memslot 0: the guest_memfd, all of it, or nothing. */
+/* Memslot 0: the guest_memfd, all of it. */
 static int set_memory(struct request *rq, int vm, int gmem)
 {
 	struct kvm_userspace_memory_region2 region = { .flags = KVM_MEM_GUEST_MEMFD };
-	struct stat st = {};
+	struct stat st;
 
-	if (gmem >= 0 && fstat(gmem, &st))
+	if (fstat(gmem, &st))
 		return fail(rq, "fstat");
 	region.memory_size = st.st_size;
-	region.guest_memfd = gmem < 0 ? 0 : gmem;
-	if (gmem < 0)
-		region.flags = 0;
+	region.guest_memfd = gmem;
 	if (ioctl(vm, KVM_SET_USER_MEMORY_REGION2, &region))
 		return fail(rq, "KVM_SET_USER_MEMORY_REGION2");
 	return 0;
@@ -202,7 +200,7 @@ static int keep_guest(struct request *rq, struct guest *guest)
 	int ret = 0;
 
 	pthread_mutex_lock(&lock);
-	if (*find(guest->vm)) {
+	if (find(guest->vm)) {
 		ret = refuse(rq, "VM '%.64s' has a guest", guest->vm);
 	} else {
 		guest->next = guests;
@@ -251,9 +249,9 @@ static int run_vcpu(struct request *rq, struct guest *guest)
 		if (errno != EINTR)
 			return fail(rq, "KVM_RUN");
 	if (run->exit_reason != KVM_EXIT_IO)
-		return refuse(rq, "the guest stopped with exit reason %u", run->exit_reason);
+		return broken(rq, "the guest stopped with exit reason %u", run->exit_reason);
 	if (run->io.port == PORT_DIFFERENT)
-		return refuse(rq, "the guest's memory and its register have different counters");
+		return broken(rq, "the guest's memory and its register have different counters");
 	return 0;
 }
 
@@ -290,20 +288,4 @@ int op_guest_run(struct request *rq)
 	buf_key(rq->out, "state");
 	buf_hex(rq->out, &state, sizeof(state));
 	return 0;
-}
-
-int op_guest_stop(struct request *rq)
-{
-	struct guest *guest = get_guest(rq), **link;
-	int vm = guest ? fds_find(rq, &held, "vm") : -1, ret;
-
-	if (vm < 0)
-		return -1;
-	ret = set_memory(rq, vm, -1);
-	pthread_mutex_lock(&lock);
-	link = find(guest->vm);
-	*link = guest->next;
-	pthread_mutex_unlock(&lock);
-	free_guest(guest);
-	return ret;
 }

@@ -63,16 +63,21 @@ static int open_disk(struct request *rq, u64 index)
 static int copy(int from, int to, u64 size)
 {
 	char *data = malloc(COPY_SIZE);
-	ssize_t got = 1;
+	ssize_t got = 1, put;
 
-	while (data && size && got > 0) {
+	while (data && size) {
 		got = read(from, data, size < COPY_SIZE ? size : COPY_SIZE);
-		if (got > 0 && write(to, data, got) != got)
-			got = -1;
-		if (got > 0)
-			size -= got;
-		else if (!got)
+		if (!got)
 			errno = ENODATA;
+		if (got <= 0)
+			break;
+		put = write(to, data, got);
+		if (put != got) {
+			if (put >= 0)
+				errno = ENOSPC;
+			break;
+		}
+		size -= got;
 	}
 	free(data);
 	return size ? -1 : 0;

@@ -123,7 +123,7 @@ static void put(struct actor *actor, unsigned int session)
 	id = actor->shared ? id | STAMP_LOOSE : id & ~STAMP_LOOSE;
 	fd = stamp_create(id);
 	if (fd < 0 || dup2(fd, at) < 0)
-		return worker_wrong(worker, "memfd_create: %s", errno_name(errno));
+		return worker_failed(worker, "memfd_create");
 	if (preserve(actor, PRESERVE, session, id, at) || actor->shared) {
 		close(fd);
 		return;

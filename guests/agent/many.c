@@ -69,7 +69,7 @@ static int get_one(struct request *rq, const struct many *many, u64 index)
 	got = pread(fd, &found, sizeof(found), 0);
 	close(fd);
 	if (got != sizeof(found) || found != index)
-		return refuse(rq, "fd %llu has %llu in it", index, found);
+		return broken(rq, "fd %llu has %llu in it", index, found);
 	return 0;
 }
 

@@ -296,6 +296,8 @@ static int all_rounds(struct nth *nth, int request)
 		ret = round_of(nth, request, n, &failed);
 	if (ret < 0)
 		return -1;
+	if (!ret)
+		return refuse(nth->rq, "%s has more than %d allocations", names[request], NTH_MAX);
 	buf_key(nth->rq->out, names[request]);
 	buf_open(nth->rq->out, '{');
 	buf_member_u64(nth->rq->out, "allocations", n - 2);

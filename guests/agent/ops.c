@@ -62,7 +62,6 @@ const struct op ops[] = {
 	{ "guest_start", op_guest_start, "vm fd" },
 	{ "guest_run", op_guest_run, "vm count" },
 	{ "guest_resume", op_guest_resume, "vm fd state" },
-	{ "guest_stop", op_guest_stop, "vm" },
 
 	{ "fdbox_create", op_fdbox_create, "box via? fail_nth?" },
 	{ "fdbox_delete", op_fdbox_delete, "box via? fail_nth?" },

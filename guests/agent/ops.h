@@ -80,7 +80,6 @@ int op_gmem_freeze(struct request *rq);
 int op_guest_start(struct request *rq);
 int op_guest_run(struct request *rq);
 int op_guest_resume(struct request *rq);
-int op_guest_stop(struct request *rq);
 
 /* fdbox.c */
 int op_fdbox_create(struct request *rq);

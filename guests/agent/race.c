@@ -60,7 +60,7 @@ static int check_put(struct request *rq, const struct race *race, const struct s
 		return fail(rq, "FDBOX_GET_FD");
 	right = same_file(fd, meant);
 	close(fd);
-	return right ? 0 : refuse(rq, "another file is in the box");
+	return right ? 0 : broken(rq, "another file is in the box");
 }
 
 static int race_once(struct request *rq, struct race *race, const struct stat *other, u64 round,
@@ -85,9 +85,9 @@ static int race_once(struct request *rq, struct race *race, const struct stat *o
 	if (!ret)
 		++*won;
 	else if (!same_file(race->number, other))
-		return refuse(rq, "PUT failed, and the number has another file");
+		return broken(rq, "PUT failed, and the number has another file");
 	if (fcntl(race->number, F_GETFD) >= 0 && !same_file(race->number, other))
-		return refuse(rq, "the number has neither file");
+		return broken(rq, "the number has neither file");
 	return ret ? 0 : check_put(rq, race, &meant);
 }
 

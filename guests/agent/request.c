@@ -12,7 +12,8 @@
 
 int fail(struct request *rq, const char *call)
 {
-	rq->error = errno;
+	/* What did less than it was asked to do sets no errno, and is no success. */
+	rq->error = errno ?: EIO;
 	rq->call = call;
 	snprintf(rq->text, sizeof(rq->text), "%s: %s", call, strerror(rq->error));
 	return -1;
@@ -236,6 +237,7 @@ static void put_reply(struct request *rq, struct buf *reply)
 	if (!rq->error) {
 		buf_key(reply, "ok");
 		buf_open(reply, '{');
+		errno = 0;
 		dispatch(rq);
 		buf_close(reply, '}');
 	}

@@ -126,7 +126,7 @@ static void put(struct actor *actor, int box)
 	fd = stamp_create(id);
 	if (fd < 0 || dup2(fd, arg.fd) < 0) {
 		if (!actor->storm->faults)
-			worker_wrong(worker, "memfd_create: %s", strerror(errno));
+			worker_failed(worker, "memfd_create");
 		close(fd);
 		return;
 	}
@@ -291,14 +291,15 @@ int op_storm(struct request *rq)
 }
 
 /* One box that a storm has left: every fd in it must be whole. */
-static int collect_box(struct request *rq, const char *name, int control, u64 *fds)
+static int collect_box(struct request *rq, const struct fdbox_entry *entry, int control, u64 *fds)
 {
+	const char *name = (const char *)entry->name;
 	struct fdbox_delete_box arg = { 0 };
 	struct fdbox_get_fd get_arg;
 	const char *why;
 	char path[64];
 	int box, fd;
-	unsigned int i;
+	unsigned int i, came = 0;
 
 	snprintf((char *)arg.name, sizeof(arg.name), "%.32s", name);
 	snprintf(path, sizeof(path), "/dev/fdbox/%.32s", name);
@@ -321,9 +322,13 @@ static int collect_box(struct request *rq, const char *name, int control, u64 *f
 		if (why)
 			broken(rq, "box %s: fd%u %s", name, i, why);
 		close(fd);
-		++*fds;
+		came++;
 	}
+	*fds += came;
 	close(box);
+	if (!rq->error && came != entry->nr_fds)
+		broken(rq, "box %s: %u fds came out of it, and LIST says %u", name, came,
+		       (unsigned int)entry->nr_fds);
 	if (!rq->error && ioctl(control, FDBOX_DELETE_BOX, &arg))
 		fail(rq, "FDBOX_DELETE_BOX");
 	return rq->error ? -1 : 0;
@@ -350,7 +355,7 @@ int op_storm_collect(struct request *rq)
 	for (i = 0; i < arg.count && i < LIST_MAX && !rq->error; i++) {
 		if (strncmp((char *)entries[i].name, "storm", strlen("storm")))
 			continue;
-		collect_box(rq, (char *)entries[i].name, control, &fds);
+		collect_box(rq, &entries[i], control, &fds);
 		boxes++;
 	}
 	close(control);

@@ -4,4 +4,4 @@
  * or its result. The host reads this same line (harness/build/guest.py) and refuses an agent that
  * says something else.
  */
-#define AGENT_VERSION "14"
+#define AGENT_VERSION "15"

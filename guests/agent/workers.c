@@ -49,6 +49,12 @@ void worker_wrong(struct worker *worker, const char *format, ...)
 	va_end(args);
 }
 
+void worker_failed(struct worker *worker, const char *call)
+{
+	worker->result->failed |= !*worker->result->wrong;
+	worker_wrong(worker, "%s: %s", call, strerror(errno));
+}
+
 bool worker_goes_on(const struct worker *worker, u64 end, unsigned int needed)
 {
 	const struct result *result = worker->result;
@@ -87,7 +93,7 @@ void worker_let_fail(struct worker *worker)
 	int fd = open("/proc/self/make-it-fail", O_WRONLY);
 
 	if (fd < 0 || write(fd, "1", 1) != 1)
-		worker_wrong(worker, "make-it-fail: %s", strerror(errno));
+		worker_failed(worker, "make-it-fail");
 	close(fd);
 }
 
@@ -112,7 +118,7 @@ static void work(const struct workers *workers, struct worker *worker, int ended
 	signal(SIGCHLD, SIG_DFL);
 	keep_fds(workers, ended);
 	if (write(3, "", 1) != 1)
-		worker_wrong(worker, "write: %s", strerror(errno));
+		worker_failed(worker, "write");
 	run(worker);
 	worker->result->done = true;
 	_exit(0);
@@ -152,8 +158,7 @@ int workers_start(struct request *rq, struct workers *workers, unsigned int coun
 		if (!pid)
 			work(workers, &worker, ends[1], run);
 		if (pid < 0)
-			snprintf(worker.result->wrong, sizeof(worker.result->wrong), "fork: %s",
-				 strerror(errno));
+			worker_failed(&worker, "fork");
 	}
 	close(ends[1]);
 	wait_for_start(workers);
@@ -169,6 +174,9 @@ int workers_wait(struct request *rq, struct workers *workers)
 		;
 	close(workers->ended);
 	for (i = 0; i < workers->count; i++) {
+		if (workers->results[i].failed)
+			return refuse(rq, "process %u: %s: that was no test", i,
+				      workers->results[i].wrong);
 		if (*workers->results[i].wrong)
 			return broken(rq, "process %u: %s", i, workers->results[i].wrong);
 		if (!workers->results[i].done)

@@ -18,6 +18,7 @@
 struct result {
 	u64 calls[TALLY_OPS][TALLY_ERRNOS];	/* by operation and errno, 0 for success */
 	bool done;				/* it came to its end */
+	bool failed;				/* what is wrong is no fault of the kernel's */
 	char wrong[200];			/* the first thing that must not be */
 };
 
@@ -54,6 +55,8 @@ void worker_part(pid_t company);
 void worker_let_fail(struct worker *worker);
 __printf(2, 3)
 void worker_wrong(struct worker *worker, const char *format, ...);
+/* It cannot go on, as errno says: that was no test. */
+void worker_failed(struct worker *worker, const char *call);
 
 /*
  * Start so many processes. Of the agent's fds they have those that are kept, from WORKER_FD on in

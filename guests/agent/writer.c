@@ -173,11 +173,15 @@ static int end_writing(struct request *rq, struct workers *workers)
 
 static int check_page(struct request *rq, int fd, const struct left *left, u64 page)
 {
+	ssize_t got;
 	u64 words[WORDS];
 	size_t i;
 
-	if (pread(fd, words, sizeof(words), page * SZ_4K) != sizeof(words))
+	got = pread(fd, words, sizeof(words), page * SZ_4K);
+	if (got < 0)
 		return fail(rq, "pread");
+	if (got != sizeof(words))
+		return broken(rq, "page %llu has %zd bytes", page, got);
 	for (i = 0; i < WORDS; i++)
 		if (words[i] != left->value[page])
 			return broken(rq, "page %llu, word %zu: %#llx, and was left as %#llx",
@@ -188,10 +192,14 @@ static int check_page(struct request *rq, int fd, const struct left *left, u64 p
 static int check_left(struct request *rq, int fd, struct left *left)
 {
 	struct stat st;
+	ssize_t got;
 	u64 page;
 
-	if (fstat(fd, &st) || pread(fd, left, sizeof(*left), 0) != sizeof(*left))
+	got = fstat(fd, &st) ? -1 : pread(fd, left, sizeof(*left), 0);
+	if (got < 0)
 		return fail(rq, "pread");
+	if (got != sizeof(*left))
+		return broken(rq, "it has %llu bytes, and its writer wrote more", (u64)st.st_size);
 	if (left->magic != MAGIC)
 		return broken(rq, "its writer had not ended");
 	if ((u64)st.st_size != left->pages * SZ_4K)
@@ -302,6 +310,9 @@ int op_writer_seal(struct request *rq)
 	close(fd);
 	buf_member_u64(rq->out, "refused", refused);
 	buf_member_u64(rq->out, "frozen", frozen);
+	/* Only PREPARE freezes what others have. */
+	if (!ret && !prepare && frozen)
+		ret = broken(rq, "SEAL froze what it refused");
 	if (!ret && (!refused || (prepare && !frozen)))
 		ret = refuse(rq, "nothing was refused: that was no test");
 	return ret;

@@ -256,6 +256,26 @@ def another_process(call: Client) -> None:
     assert "cannot be a name" in call("process", name="../x", uid=0)["text"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's process needs root")
+def test_a_process_that_cannot_begin_is_no_fault_of_the_kernel(program: Path, tmp_path: Path) -> None:
+    """Its user may not go where its socket is to be: it ends at once, and that is said at once."""
+    tmp_path.chmod(0o700)
+    with serve(program, tmp_path):
+        client = Client(tmp_path / "agent.sock")
+        error = client("process", name="other", uid=65534)
+        client.close()
+    assert error["call"] is None
+    assert "has ended before it listened" in error["text"]
+
+
+def test_less_than_what_must_be_there_is_no_success(call: Call) -> None:
+    """Of a call that does less than it was asked for there is no errno."""
+    call("memfd", fd="cut", size=0)
+    error = call("writer_check", fd="cut")
+    assert (error["errno"], error["call"]) == ("EUCLEAN", "the kernel")
+    assert "it has 0 bytes" in error["text"]
+
+
 def test_a_module_that_does_not_exist(call: Call) -> None:
     assert "no module 'none'" in call("module_load", name="none")["text"]
     assert "is no module" in call("module_load", name="../none")["text"]

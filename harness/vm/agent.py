@@ -18,6 +18,10 @@ class AgentLostError(Exception):
     """The agent did not answer: time ran out, or the connection went away."""
 
 
+# Instead of a call, where the agent saw that something came out wrong: broken(), guests/agent/request.c.
+KERNEL = "the kernel"
+
+
 class AgentErrnoError(Exception):
     """A call in the guest failed: the agent's operation, errno and call by name, and the agent's words."""
 

@@ -17,6 +17,8 @@ class Limits:
     shutdown: float = 30.0
     ssh: float = 30.0
     call: float = 120.0
+    # From a look at a device to its next count.
+    count: float = 10.0
 
     def scaled(self, factor: float) -> "Limits":
         """All limits, times factor."""
