@@ -170,9 +170,11 @@ def _outcomes(name: str, case: _Case) -> list[Outcome]:
     """What a case came to, each time that it was started; where that never ended, that."""
     known = {outcome.directory for outcome in case.outcomes}
     never = {directory: at for at, directory in case.started if directory not in known}
+    # A run whose records could not be kept has no folder, and has ended.
+    nameless = sum(outcome.directory is None for outcome in case.outcomes)
     killed = "and then who ran it was killed or interrupted"
     seen: list[tuple[str, Path | None]] = [
-        (f"it was started at {at}, {killed}", directory) for directory, at in never.items()
+        (f"it was started at {at}, {killed}", directory) for directory, at in list(never.items())[nameless:]
     ]
     last = case.started[-1][1] if case.started else None
     if case.broken:

@@ -4,12 +4,13 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.bench.runs import ANSWERS, BOOTED, RESUMED
 from harness.result import Outcome
 from harness.verdict import Verdict
 
 # Parts of a run that are measured beside the segments of the blackout.
 TOTAL = "whole run"
-READY = {"power-on": "cold boot to SSH", "started from a snapshot": "snapshot to SSH"}
+READY = {BOOTED: "cold boot to SSH", RESUMED: "snapshot to SSH"}
 BLACKOUT = "blackout"
 
 
@@ -17,7 +18,7 @@ def parts(outcome: Outcome) -> dict[str, float]:
     """The seconds of each part of a run; of several blackouts the first."""
     moments = {mark.name: mark.seconds for mark in reversed(outcome.timeline)}
     found = {TOTAL: outcome.seconds}
-    found |= {READY[how]: moments["agent answers"] - moments[how] for how in READY if how in moments}
+    found |= {READY[how]: moments[ANSWERS] - moments[how] for how in READY if how in moments}
     for update in outcome.updates[:1]:
         found[BLACKOUT] = update.seconds
         found |= {f"  {part.name}": part.end - part.start for part in update.parts}

@@ -119,7 +119,7 @@ def _run_job(job: Job) -> Outcome:
 def _lost(job: Job, error: HarnessError) -> Outcome:
     """The outcome of a case that whoever ran it could not tell."""
     what = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")
-    outcome = not_run(subject(job.plan), what, job.out)
+    outcome = not_run(subject(job.plan), what, job.out.absolute())
     job.journal.ended(outcome)
     return outcome
 

@@ -44,7 +44,7 @@ def counted(base: Iterable[Attempt], head: Iterable[Attempt]) -> tuple[int, int,
     where base comes up and head never does, only that.
     """
     before, after = ([one for one in side if one.tested] for side in (base, head))
-    if any(one.boots for one in before) and after and not any(one.boots for one in after):
+    if never_up(before, after):
         return sum(not one.boots for one in before), len(before), len(after), len(after)
     known = {one.verdict for one in before if one.broken} == {Verdict.XFAIL}
     worse = known and any(one.broken and one.verdict is not Verdict.XFAIL for one in after)
@@ -53,6 +53,11 @@ def counted(base: Iterable[Attempt], head: Iterable[Attempt]) -> tuple[int, int,
         return one.broken and not (worse and one.verdict is Verdict.XFAIL)
 
     return sum(map(bad, before)), len(before), sum(map(bad, after)), len(after)
+
+
+def never_up(base: Sequence[Attempt], head: Sequence[Attempt]) -> bool:
+    """Whether base comes up and head never does; of each, those attempts that say something."""
+    return any(one.boots for one in base) and bool(head) and not any(one.boots for one in head)
 
 
 def judge(
@@ -72,7 +77,9 @@ def judge(
     if not base_all:
         return State.COULD_NOT_TEST, None, f"base: {_untested(base)}"
     p = change_p(base_bad, base_all, head_bad, head_all)
-    reason = f"{base_bad} of {base_all} failed on base, {head_bad} of {head_all} on head"
+    telling = [[one for one in side if one.tested] for side in (base, head)]
+    how = "did not come up" if never_up(*telling) else "failed"
+    reason = f"{base_bad} of {base_all} {how} on base, {head_bad} of {head_all} on head"
     if p < ALPHA:
         worse = head_bad * base_all > base_bad * head_all
         return State.REGRESSION if worse else State.FIXED, p, reason

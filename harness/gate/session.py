@@ -210,7 +210,7 @@ def run_job(one: Job) -> Outcome:
 def lost(one: Job, error: HarnessError) -> Outcome:
     """The outcome of an attempt whose worker died."""
     what = Finding(Oracle.MACHINE, Blame.HARNESS, 0, None, str(error), "a test", "no test")
-    outcome = digest.not_run(subject(one.plan), what, one.out)
+    outcome = digest.not_run(subject(one.plan), what, one.out.absolute())
     one.journal.ended(outcome)
     return outcome
 

@@ -129,6 +129,13 @@ def test_what_was_started_once_more_and_never_ended_is_no_pass(tmp_path: Path) -
     assert digest.verdict is Verdict.ERROR
 
 
+def test_what_has_ended_without_its_records_has_ended_once(tmp_path: Path) -> None:
+    journal = the_journal(tmp_path, "a")
+    journal.started("a", tmp_path / "a.1")
+    journal.ended(replace(a_case(Verdict.ERROR, "a"), directory=None))
+    assert len(read(tmp_path).outcomes) == 1
+
+
 def test_some_shards_of_a_run_are_a_part_of_it(tmp_path: Path) -> None:
     for number in (1, 2):
         shard: dict[str, object] = {"number": number, "count": 2, "whole": "x", "elsewhere": []}

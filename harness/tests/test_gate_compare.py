@@ -113,6 +113,11 @@ def test_a_kernel_that_does_not_boot_is_broken_where_another_does(
     assert judge(base, head)[0] is state
 
 
+def test_what_does_not_come_up_is_told_from_what_fails() -> None:
+    reason = judge(tries(F, F, F, F), [DEAD] * 4)[2]
+    assert reason == "0 of 4 did not come up on base, 4 of 4 on head"
+
+
 def play(base: list[Verdict | Attempt], head: list[Verdict | Attempt], repeat: int = 1) -> tuple[int, State]:
     """How many attempts are made on each side when they would go like this, over and over; and the state."""
     sides = [
