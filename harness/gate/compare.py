@@ -23,11 +23,11 @@ VALUES = 5
 # Where not much has changed, but there are values (--repeat), every number of every cell is tested: only what
 # is as unlikely as this is more than chance among so many. What does not spread at all is no chance.
 RARELY = 0.001
-# After so many on each side most of what only the host did is seen to be nothing.
-SECOND_LOOK = 2
 # A first value that differs by more than this part, and by more than so many seconds, is looked into. Two
 # machines on two cores differ by less when nothing has changed.
 SUSPICIOUS = 0.25
+# Of a single value that is measured again half of that is enough: it spreads itself.
+STILL_SUSPICIOUS = SUSPICIOUS / 2
 SUSPICIOUS_SECONDS = 0.05
 BYTES = "bytes"
 # What the kernel says of clocks that a busy host makes uneven says nothing about a patch
@@ -164,16 +164,23 @@ def values(attempts: Iterable[Attempt]) -> dict[tuple[str, str], list[float]]:
     return found
 
 
-def suspicious(before: float, after: float, unit: str) -> bool:
-    """Whether two first values differ so much that it is worth a closer look."""
-    return not short(after - before, unit) and abs(after - before) > SUSPICIOUS * abs(before)
+def suspicious(before: float, after: float, unit: str, part: float = SUSPICIOUS) -> bool:
+    """Whether two values differ so much that it is worth a closer look."""
+    return not short(after - before, unit) and abs(after - before) > part * abs(before)
 
 
 def odd(base: Sequence[float], head: Sequence[float], unit: str) -> bool:
-    """Whether the first values differ, and still do at the second look."""
-    if not suspicious(base[0], head[0], unit) or min(len(base), len(head)) <= SECOND_LOOK:
+    """Whether the first values differ, and those after them do so too, and in the same direction.
+
+    One more on each side shows most of what only the host did to be nothing.
+    """
+    again = min(len(base), len(head)) - 1
+    if not suspicious(base[0], head[0], unit) or not again:
         return suspicious(base[0], head[0], unit)
-    return suspicious(statistics.median(base[1:]), statistics.median(head[1:]), unit)
+    before, after = statistics.median(base[1:]), statistics.median(head[1:])
+    if (after > before) != (head[0] > base[0]):
+        return False
+    return suspicious(before, after, unit, STILL_SUSPICIOUS if again == 1 else SUSPICIOUS)
 
 
 def short(difference: float, unit: str) -> bool:
