@@ -170,17 +170,19 @@ def suspicious(before: float, after: float, unit: str, part: float = SUSPICIOUS)
 
 
 def odd(base: Sequence[float], head: Sequence[float], unit: str) -> bool:
-    """Whether the first values differ, and those after them do so too, and in the same direction.
+    """Whether the first values differ, or those after them, where there are any.
 
-    One more on each side shows most of what only the host did to be nothing.
+    One more on each side shows most of what only the host did to be nothing: a first difference has to come
+    again, in the same direction.
     """
+    first = suspicious(base[0], head[0], unit)
     again = min(len(base), len(head)) - 1
-    if not suspicious(base[0], head[0], unit) or not again:
-        return suspicious(base[0], head[0], unit)
+    if not again:
+        return first
     before, after = statistics.median(base[1:]), statistics.median(head[1:])
-    if (after > before) != (head[0] > base[0]):
+    if first and (after > before) != (head[0] > base[0]):
         return False
-    return suspicious(before, after, unit, STILL_SUSPICIOUS if again == 1 else SUSPICIOUS)
+    return suspicious(before, after, unit, STILL_SUSPICIOUS if first and again == 1 else SUSPICIOUS)
 
 
 def short(difference: float, unit: str) -> bool:

@@ -262,7 +262,15 @@ def test_one_more_value_shows_that_it_was_the_host() -> None:
         assert found.trend is Trend.SAME
     assert wants_more(timed(2.0, 2.1), timed(3.0, 2.4))
     assert not wants_more(timed(2.0, 2.1, 2.1), timed(3.0, 2.4, 2.4))
-    # Still slower: now all of them.
+
+
+def test_what_the_first_values_hid_is_seen_in_those_after_them() -> None:
+    """Seen: a second more in recover, and a host that was busy while base ran first."""
+    assert wants_more(timed(4.2, 3.4), timed(5.2, 5.8))
+    assert not wants_more(timed(4.2, 3.4), timed(5.2, 3.9))
+
+
+def test_what_is_still_slower_is_measured_to_the_end() -> None:
     for more in (1, 2, 3, 4):
         assert wants_more(timed(*[2.0] * (more + 1)), timed(*[3.0] * (more + 1)))
     assert not wants_more(timed(*[2.0] * 6), timed(*[3.0] * 6))
