@@ -23,17 +23,17 @@ VALUES = 5
 # Where not much has changed, but there are values (--repeat), every number of every cell is tested: only what
 # is as unlikely as this is more than chance among so many. What does not spread at all is no chance.
 RARELY = 0.001
-# A first value that differs by more than this part, and by more than so many seconds, is looked into. Two
-# machines on two cores differ by less when nothing has changed.
+# A first value that differs by more than this part, and by more than so many seconds, is looked into. On an
+# idle host two machines on two cores differ by less when nothing has changed; on a busy one some do not.
 SUSPICIOUS = 0.25
 SUSPICIOUS_SECONDS = 0.05
-# Of a single value that is measured again half of that is enough: it spreads itself.
+# Of a single value that was measured again half of that is enough: it spreads too.
 STILL_SUSPICIOUS = SUSPICIOUS / 2
 BYTES = "bytes"
-# What the kernel says of clocks that a busy host makes uneven says nothing about a patch
-# (arch/x86/kernel/apic/apic.c, arch/x86/kernel/tsc.c, kernel/time/clocksource.c), nor that a timer went off
-# within a kexec (local_apic_timer_interrupt() in apic.c): it depends on the moment.
-UNEVEN_CLOCKS = re.compile(
+# What depends on the moment says nothing about a patch: what the kernel says of clocks that a busy host makes
+# uneven, and of a timer that went off within a kexec (arch/x86/kernel/apic/apic.c, there the latter in
+# local_apic_timer_interrupt(), arch/x86/kernel/tsc.c, kernel/time/clocksource.c).
+OF_THE_MOMENT = re.compile(
     r"APIC calibration not consistent|TSC calibration|clocksource: .*(?:unstable|skew)"
     r"|Spurious LAPIC timer interrupt"
 )
@@ -172,14 +172,14 @@ def suspicious(before: float, after: float, unit: str, part: float = SUSPICIOUS)
 
 
 def odd(base: Sequence[float], head: Sequence[float], unit: str) -> bool:
-    """Whether the first values differ, or those after them, where there are any.
+    """Whether the values differ: the first, or the medians of those after them, where there are any.
 
     One more on each side shows most of what only the host did to be nothing: a first difference has to come
     again, in the same direction.
     """
     first = suspicious(base[0], head[0], unit)
     again = min(len(base), len(head)) - 1
-    if not again:
+    if again == 0:
         return first
     before, after = statistics.median(base[1:]), statistics.median(head[1:])
     if first and (after > before) != (head[0] > base[0]):
@@ -193,7 +193,7 @@ def short(difference: float, unit: str) -> bool:
 
 
 def unsure(base: Sequence[Attempt], head: Sequence[Attempt]) -> list[tuple[str, str]]:
-    """The metrics whose first values differ, and of which there are too few."""
+    """The metrics whose values differ, and of which there are too few."""
     before, after = values(base), values(head)
     return [
         key
@@ -271,7 +271,7 @@ def messages(attempts: Mapping[str, Sequence[Attempt]]) -> list[Message]:
     for case, one in every:
         for text in dict.fromkeys(one.warnings):
             key = _alike(text)
-            if one.route is Route.BASE or key in known or UNEVEN_CLOCKS.search(text):
+            if one.route is Route.BASE or key in known or OF_THE_MOMENT.search(text):
                 continue
             first = found.get(key) or Message(text, 0, case, one.route, one.directory)
             found[key] = Message(first.text, first.count + 1, first.case, first.route, first.directory)

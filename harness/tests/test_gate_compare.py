@@ -265,7 +265,7 @@ def test_one_more_value_shows_that_it_was_the_host() -> None:
 
 
 def test_what_the_first_values_hid_is_seen_in_those_after_them() -> None:
-    """Seen: a second more in recover, and a host that was busy while base ran first."""
+    """These were measured: a second more in recover, and a host that was busy while base ran first."""
     assert wants_more(timed(4.2, 3.4), timed(5.2, 5.8))
     assert not wants_more(timed(4.2, 3.4), timed(5.2, 3.9))
 
@@ -324,7 +324,7 @@ def spoke(route: Route, *warnings: str) -> Attempt:
         "Spurious LAPIC timer interrupt on cpu 0",
     ],
 )
-def test_messages_of_uneven_clocks_are_not_new(noise: str) -> None:
+def test_messages_of_the_moment_are_not_new(noise: str) -> None:
     found = compare.messages({"x": [spoke(Route.BASE), spoke(Route.HEAD, noise, "APIC is gone")]})
     assert [one.text for one in found] == ["APIC is gone"]
 
