@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.bench import runs
+from harness.bench import overhead, runs
 
 SHIPPED = "bare selftest as shipped"
 NEHALEM = "bare selftest with our CPU model"
@@ -46,4 +46,8 @@ TARGETS = (
         GIB.format("luo", "get"),
         1.0,
     ),
+    Target(f"{overhead.HELP} (s)", (overhead.HELP,), None, 0.15),
+    Target(f"{overhead.COLLECT} (s)", (overhead.COLLECT,), None, 2),
+    Target(f"{runs.OWN} (s)", (runs.OWN,), None, 0.4),
+    Target(f"{overhead.NOTHING} (s)", (overhead.NOTHING,), None, 0.5),
 )

@@ -12,6 +12,7 @@ from harness.bench import page, parts
 from harness.bench.bare import bare
 from harness.bench.curves import curves
 from harness.bench.edits import edit_kmod, edit_mm
+from harness.bench.overhead import overhead
 from harness.bench.runs import cold, warm
 from harness.bench.sample import Subject, rounds
 from harness.bench.suites import suites
@@ -115,6 +116,7 @@ def everything(store: Store, plan: Plan, made: Artifacts, kernel: str | None) ->
     yield bare(store, first, SHIPPED, None)
     yield bare(store, first, NEHALEM, CPU_MODEL)
     yield virtme_ng(store, kernel, VNG)
+    yield from overhead(store)
     yield from curves(kernel, lambda one: artifacts.obtain(one, store))
     yield edit_kmod(KMOD)
     yield edit_mm(store, MM)

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from harness import cli
-from harness.bench import bare, curves, edits, page, runs, suites, vng
+from harness.bench import bare, curves, edits, overhead, page, runs, suites, vng
 from harness.bench.parts import parts, table
 from harness.bench.sample import Measured, NotDoneError, Series, Subject, rounds
 from harness.bench.targets import SHIPPED, TARGETS
 from harness.build.kconfig import lost, read_fragments
 from harness.build.selftests import SELFTESTS
+from harness.build.store import Store
 from harness.commands import bench
 from harness.commands.bench import MARKS, write
 from harness.errors import HarnessError, UsageError
@@ -155,6 +156,53 @@ def test_an_edit_whose_run_fails_has_no_time(tmp_path: Path) -> None:
     with pytest.raises(NotDoneError, match="a run after an edit did not pass"):
         edits.edited(file, "int x;", Path(edits.ROOT), ["nothing.yaml"], tmp_path)
     assert file.read_text() == "int x;\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo usage: harness -h", None),
+        ("echo ModuleNotFoundError", "it said something else: ModuleNotFoundError"),
+        ("echo usage: harness -h; exit 1", "exited with 1"),
+    ],
+)
+def test_a_command_that_did_not_do_its_work_has_no_time(
+    tmp_path: Path, script: str, reason: str | None
+) -> None:
+    one = overhead.timed("help", [["sh", "-c", script]], overhead.helped)
+    if reason is None:
+        assert one.measure(tmp_path)["help"] > 0
+    else:
+        with pytest.raises(NotDoneError, match=reason):
+            one.measure(tmp_path)
+
+
+def test_what_each_command_says_when_it_did_its_work() -> None:
+    assert overhead.collected("scenarios/a.yaml: 1\n\n12 tests collected in 1.61s\n")
+    assert not overhead.collected("no tests collected in 0.10s\n")
+    whole = "kernel       7.3.4, build id ed28: bzImage\nguest image  /x\naccelerator  tcg: no KVM\n"
+    assert overhead.built(whole)
+    assert not overhead.built(whole.partition("\n")[0])
+
+
+def test_a_build_that_had_something_to_do_has_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "modules").mkdir()
+    made = iter(["modules/old", "lock/x", "modules/new"])
+
+    def work(out: Path) -> dict[str, float]:
+        (tmp_path / next(made)).mkdir(parents=True)
+        return {overhead.NOTHING: 0.1}
+
+    monkeypatch.setattr(overhead, "timed", lambda name, *rest: Subject(name, work))
+    idle = list(overhead.overhead(store))[-1]
+    assert idle.prepare
+    idle.prepare(tmp_path)
+    assert idle.measure(tmp_path) == {overhead.NOTHING: 0.1}
+    with pytest.raises(NotDoneError, match=r"there was something to do: .*modules/new"):
+        idle.measure(tmp_path)
 
 
 # -- rounds
