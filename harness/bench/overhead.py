@@ -64,7 +64,7 @@ def helped(said: str) -> bool:
 
 def collected(said: str) -> bool:
     """Whether cases were found."""
-    return re.search(r"^[1-9]\d* tests collected", said, re.MULTILINE) is not None
+    return re.search(r"^[1-9]\d*(/\d+)? tests collected", said, re.MULTILINE) is not None
 
 
 def built(said: str) -> bool:

@@ -179,6 +179,7 @@ def test_a_command_that_did_not_do_its_work_has_no_time(
 
 def test_what_each_command_says_when_it_did_its_work() -> None:
     assert overhead.collected("scenarios/a.yaml: 1\n\n12 tests collected in 1.61s\n")
+    assert overhead.collected("286/340 tests collected (54 deselected) in 1.09s\n")
     assert not overhead.collected("no tests collected in 0.10s\n")
     whole = "kernel       7.3.4, build id ed28: bzImage\nguest image  /x\naccelerator  tcg: no KVM\n"
     assert overhead.built(whole)
