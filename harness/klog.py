@@ -4,8 +4,10 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from harness.scenario import Allowed
+if TYPE_CHECKING:
+    from harness.scenario import Allowed
 
 # What a line must contain to be a report, by kind; the first match counts. Sources, Linux 7.3.4: lib/bug.c,
 # kernel/panic.c, arch/x86/kernel/dumpstack.c, mm/kasan/report.c, mm/kfence/report.c, lib/ubsan.c,
@@ -95,7 +97,7 @@ def _end_of_report(lines: Sequence[str], start: int) -> int:
     return min(start + CONTEXT, len(lines))
 
 
-def unexpected(reports: Iterable[Report], allowed: Sequence[Allowed]) -> list[Report]:
+def unexpected(reports: Iterable[Report], allowed: "Sequence[Allowed]") -> list[Report]:
     """The reports that no Allowed entry covers."""
     return [r for r in reports if not any(re.search(a.pattern, r.title) for a in allowed)]
 

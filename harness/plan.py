@@ -8,44 +8,15 @@ from pathlib import Path
 
 from harness import modules
 from harness.actions import Step
+from harness.cmdline import cmdline
 from harness.fdactions import Open
 from harness.kernelactions import NextKernel
-from harness.kinds import DEFAULT_MODULES, KINDS, Carrier, Kind, modules_for
+from harness.kinds import DEFAULT_MODULES, Carrier, modules_for
+from harness.machinespec import MachineSpec, Smallest, any_machine, cpu_model, large_enough
 from harness.scenario import Allowed, Requires, Scenario, Xfail
 
-# Under TCG an old CPU halves the time of everything: it has less for the kernel to probe and to patch.
-CPU_MODEL = "Nehalem"
-# One that can run virtual machines itself: SVM with nested paging, the only way under TCG. Seconds of host
-# CPU for a boot and a kexec with KVM loaded: EPYC 6.3, qemu64 and Nehalem with SVM added 6.5, phenom 6.8,
-# max 7.9 (Nehalem without KVM: 5.1). Opteron_G4 and G5 were not ready after 90 s.
-CPU_MODEL_VIRTUALISATION = "EPYC"
-# Parameters that may be given more than once.
-REPEATABLE = frozenset({"console"})
 # The boot parameters of the kernel of that name.
 Parameters = Callable[[str | None], tuple[str, ...]]
-# The smallest machine for the kernel of that name.
-Smallest = Callable[[str | None], "Least"]
-
-
-@dataclass(frozen=True)
-class MachineSpec:
-    """The virtual machine of a plan."""
-
-    # RAM in MiB.
-    memory: int = 1024
-    cpus: int = 2
-    # QEMU's name of the CPU model.
-    cpu: str = CPU_MODEL
-    # NUMA nodes.
-    nodes: int = 1
-
-
-@dataclass(frozen=True)
-class Least:
-    """The smallest machine that a kernel is meant for: memory in MiB, and NUMA nodes."""
-
-    memory: int = 0
-    nodes: int = 1
 
 
 @dataclass(frozen=True)
@@ -153,11 +124,6 @@ def expand(scenario: Scenario, name: str | None = None) -> tuple[Case, ...]:
     )
 
 
-def any_machine(kernel: str | None) -> Least:
-    """For kernels that are content with any machine."""
-    return Least()
-
-
 def plan(
     case: Case, parameters: Parameters, kernel: str | None = None, smallest: Smallest = any_machine
 ) -> Plan:
@@ -207,18 +173,6 @@ def plan(
     )
 
 
-def large_enough(machine: MachineSpec, kernels: Iterable[Least]) -> MachineSpec:
-    """The machine, or a larger one where one of the kernels needs that."""
-    needs = tuple(kernels)
-    memory, nodes = max(least.memory for least in needs), max(least.nodes for least in needs)
-    return replace(machine, memory=max(machine.memory, memory), nodes=max(machine.nodes, nodes))
-
-
-def cpu_model(kinds: Iterable[Kind]) -> str:
-    """The CPU that a machine for fds of these kinds has."""
-    return CPU_MODEL_VIRTUALISATION if any(KINDS[kind].virtualisation for kind in kinds) else CPU_MODEL
-
-
 def modules_parameter(needed: Iterable[str], changes: Iterable[str]) -> tuple[str, ...]:
     """The boot parameter for these modules; changes: NAME adds one, -NAME leaves one out."""
     wanted = dict.fromkeys(name for name in needed if name not in DEFAULT_MODULES)
@@ -244,21 +198,3 @@ def resolve_kernels(steps: Iterable[Step], first: str | None) -> tuple[Step, ...
         elif step.jumps:
             running = loaded
     return tuple(resolved)
-
-
-def cmdline(parameters: tuple[str, ...], *more: tuple[str, ...]) -> str:
-    """A kernel's command line; more parameters replace those before them of the same key."""
-    for parameter in more:
-        parameters = replaced(parameters, parameter)
-    return " ".join(parameters)
-
-
-def replaced(parameters: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    """Parameters and more of them, which replace those of the same key."""
-    keys = {key(parameter) for parameter in more} - REPEATABLE
-    return tuple(parameter for parameter in parameters if key(parameter) not in keys) + more
-
-
-def key(parameter: str) -> str:
-    """What is left of `=` in a kernel parameter."""
-    return parameter.partition("=")[0]

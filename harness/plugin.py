@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from harness import artifacts, prefix, proc, report, shard
+from harness import prefix, proc, provision, report, shard
+from harness.artifacts import Artifacts
 from harness.build.names import known
 from harness.build.spec import kernel_names, kernel_parameters, smallest_machine
 from harness.build.store import default_store
@@ -43,7 +44,7 @@ JOURNAL = pytest.StashKey[Journal]()
 # What is undone when the session ends.
 AT_END = pytest.StashKey[contextlib.ExitStack]()
 # What cases run on, by what they need: looked up once, for there is much to be read and started.
-MADE = pytest.StashKey[dict[tuple[object, ...], artifacts.Artifacts]]()
+MADE = pytest.StashKey[dict[tuple[object, ...], Artifacts]]()
 # What a shard notes about itself.
 RECORD = pytest.StashKey[Mapping[str, object]]()
 # Marks with a meaning: not for tags.
@@ -281,12 +282,12 @@ class CaseItem(pytest.Item):
         journal.ended(outcome)
         return outcome
 
-    def _made(self, tree: Path | None) -> artifacts.Artifacts:
+    def _made(self, tree: Path | None) -> Artifacts:
         """What the case runs on. Raises HarnessError."""
-        made, key = self.config.stash.setdefault(MADE, {}), artifacts.needs(self.plan)
+        made, key = self.config.stash.setdefault(MADE, {}), provision.needs(self.plan)
         if key not in made:
             cold = self.config.getoption("--cold")
-            made[key] = artifacts.obtain(self.plan, default_store(), tree, cold)
+            made[key] = provision.obtain(self.plan, default_store(), tree, cold)
         return made[key]
 
     def runtest(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import checks, drawing, identity, leaks, requirements
-from harness.artifacts import Artifacts, hardware, with_parameters
+from harness.artifacts import Artifacts
 from harness.boxactions import CreateBox
 from harness.completeness import missing, unverified
 from harness.errors import HarnessError, HostError, UsageError
@@ -23,6 +23,7 @@ from harness.kinds import Carrier
 from harness.plan import Plan
 from harness.planfile import plan_to_json
 from harness.prefix import Prefixes, Progress, Shared, recall, restore
+from harness.provision import hardware, with_parameters
 from harness.releases import within
 from harness.result import Blame, Finding, Oracle, Outcome, Subject
 from harness.scenario import Xfail

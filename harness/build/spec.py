@@ -9,8 +9,9 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from harness.cmdline import replaced
 from harness.errors import HarnessError, UsageError
-from harness.plan import Least, replaced
+from harness.machinespec import Least
 
 KERNEL_DATA = Path(__file__).parents[2] / "kernel"
 TREE = "tree"

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import artifacts, report
+from harness import provision, report
 from harness.artifacts import Artifacts
 from harness.bench import page, parts
 from harness.bench.bare import bare
@@ -23,7 +23,8 @@ from harness.cases import plans
 from harness.commands.selection import add_cold, add_kernel
 from harness.errors import UsageError
 from harness.journal import run_folder
-from harness.plan import CPU_MODEL, Plan
+from harness.machinespec import CPU_MODEL
+from harness.plan import Plan
 from harness.progress import say
 from harness.runner import run
 from harness.verdict import exit_code
@@ -68,7 +69,7 @@ def show_parts(options: argparse.Namespace) -> int:
     store = default_store()
     folder = run_folder(store.root, "bench")
     for chosen in plans(options.files, options.kernel):
-        made = artifacts.obtain(chosen, store, options.tree, options.cold)
+        made = provision.obtain(chosen, store, options.tree, options.cold)
         count = max(1, options.runs)
         outcomes = [run(chosen, made, folder / str(n) / chosen.case) for n in range(count)]
         for bad in parts.failed(outcomes):
@@ -85,7 +86,7 @@ def measure(options: argparse.Namespace) -> int:
         raise UsageError("--tree and --cold are for the parts of scenarios: name some")
     store = default_store()
     plan = plans([CASE.with_name(f"{CASE.name}[fdbox]")], options.kernel)[0]
-    made = artifacts.obtain(plan, store)
+    made = provision.obtain(plan, store)
     subjects = [
         subject
         for subject in everything(store, plan, made, options.kernel)
@@ -117,7 +118,7 @@ def everything(store: Store, plan: Plan, made: Artifacts, kernel: str | None) ->
     yield bare(store, first, NEHALEM, CPU_MODEL)
     yield virtme_ng(store, kernel, VNG)
     yield from overhead(store)
-    yield from curves(kernel, lambda one: artifacts.obtain(one, store))
+    yield from curves(kernel, lambda one: provision.obtain(one, store))
     yield edit_kmod(KMOD)
     yield edit_mm(store, MM)
     yield from suites({workers: SUITE.format(workers) for workers in (1, 2)})

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import artifacts, prefix, report, shard, workload
+from harness import prefix, provision, report, shard, workload
+from harness.artifacts import Artifacts
 from harness.build.store import default_store
 from harness.cases import plans
 from harness.commands.selection import add_cold, add_kernel, add_scenarios, add_tags
@@ -51,7 +52,7 @@ class Job:
     """A plan with what it runs on and where."""
 
     plan: Plan
-    made: artifacts.Artifacts
+    made: Artifacts
     out: Path
     journal: Journal
     shared: Shared | None
@@ -67,8 +68,8 @@ def command(options: argparse.Namespace) -> int:
     if options.out:
         check_writable(options.out)
     # Looked up once for all cases on the same kernels.
-    apart = {artifacts.needs(one): one for one in todo}
-    made = {key: artifacts.obtain(one, store, options.tree, options.cold) for key, one in apart.items()}
+    apart = {provision.needs(one): one for one in todo}
+    made = {key: provision.obtain(one, store, options.tree, options.cold) for key, one in apart.items()}
     journal = Journal(folder, f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}")
     journal.begin(sys.argv, map(subject, todo), part)
     at_once = options.jobs
@@ -78,7 +79,7 @@ def command(options: argparse.Namespace) -> int:
     points = prefix.shared(todo)
     shared = {case: Shared(journal.session, steps) for case, steps in points.items()}
     jobs = [
-        Job(one, made[artifacts.needs(one)], folder / one.case, journal, shared.get(one.case))
+        Job(one, made[provision.needs(one)], folder / one.case, journal, shared.get(one.case))
         for one in order
     ]
     console = Output(highlight=False, soft_wrap=True)

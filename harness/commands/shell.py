@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness import artifacts, report
+from harness import provision, report
 from harness.build.store import default_store
 from harness.cases import single
 from harness.commands.selection import add_cold, add_kernel
@@ -31,8 +31,8 @@ def command(options: argparse.Namespace) -> int:
     if sys.stdin is None:
         raise UsageError("harness shell reads commands, and its standard input is closed")
     store = default_store()
-    chosen = single(options.case, options.kernel) if options.case else artifacts.bare_plan(options.kernel)
-    made = artifacts.obtain(chosen, store, options.tree, options.cold)
+    chosen = single(options.case, options.kernel) if options.case else provision.bare_plan(options.kernel)
+    made = provision.obtain(chosen, store, options.tree, options.cold)
     status: int | None = None
 
     def at_end(machine: Machine) -> None:

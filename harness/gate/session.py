@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import digest, shard
-from harness.artifacts import Artifacts, needs_selftests, obtain_for
+from harness.artifacts import Artifacts, obtain_for
 from harness.build.kernel import Kernel
 from harness.build.spec import KernelSpec
 from harness.build.store import Store
@@ -28,6 +28,7 @@ from harness.journal import Journal
 from harness.plan import Case, Plan
 from harness.pool import Pool
 from harness.progress import duration, say
+from harness.provision import needs_selftests
 from harness.result import Blame, Finding, Oracle, Outcome
 from harness.runner import run, subject
 from harness.slots import WAIT_SECONDS, place

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts import Artifacts, bare_plan, obtain
+from harness.artifacts import Artifacts
 from harness.build.store import Store, default_store
+from harness.provision import bare_plan, obtain
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts import Artifacts, bare_plan
+from harness.artifacts import Artifacts
 from harness.build.store import Store
 from harness.errors import HarnessError
+from harness.provision import bare_plan
 from harness.runner import run
 from harness.verdict import Verdict
 from harness.vm import accel, tsc

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts import Artifacts, bare_plan
+from harness.artifacts import Artifacts
 from harness.cli import main
 from harness.errors import HarnessError, UsageError
 from harness.planfile import plan_to_json
+from harness.provision import bare_plan
 from harness.runner import check_free, run
 from harness.tests.test_interrupt import nothing_left
 
@@ -112,11 +113,11 @@ sys.exit(" ".join({"paramiko", "pydantic", "rich", "yaml"} & set(sys.modules)) o
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_built_is_found_without_ssh_and_qmp() -> None:
+def test_what_is_built_is_found_without_ssh_qmp_and_the_models_of_steps() -> None:
     script = """\
 import sys
 import harness.commands.build
-sys.exit(" ".join({"asyncio", "paramiko", "qemu"} & set(sys.modules)) or 0)
+sys.exit(" ".join({"asyncio", "harness.actions", "paramiko", "qemu"} & set(sys.modules)) or 0)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], text=True, capture_output=True, check=False, cwd=ROOT

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import artifacts, report
+from harness import provision, report
 from harness.build.spec import kernel_parameters, smallest_machine
 from harness.build.store import default_store
 from harness.load import load_text
@@ -47,7 +47,7 @@ def play(commands: tuple[str, ...], folder: Path) -> Outcome:
     steps = "".join(f"  - ssh: {{command: {command!r}}}\n" for command in commands)
     (case,) = expand(load_text(f"summary: s\nsteps:\n{steps}", folder / "x.yaml"))
     chosen = plan(case, kernel_parameters, DEBUG, smallest_machine)
-    return run(chosen, artifacts.obtain(chosen, default_store()), folder / "run")
+    return run(chosen, provision.obtain(chosen, default_store()), folder / "run")
 
 
 def test_it_has_what_it_is_for(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness import report
-from harness.artifacts import obtain
 from harness.build.spec import kernel_parameters
 from harness.build.store import default_store
 from harness.load import load
 from harness.plan import Case, expand, plan
+from harness.provision import obtain
 from harness.runner import run
 from harness.verdict import Verdict
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import report
-from harness.artifacts import Artifacts, bare_plan
+from harness.artifacts import Artifacts
 from harness.modules import loaded, parameter
+from harness.provision import bare_plan
 from harness.runner import run
 from harness.verdict import Verdict
 

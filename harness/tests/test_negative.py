@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import report
-from harness.artifacts import Artifacts, bare_plan, needs_selftests, obtain
+from harness.artifacts import Artifacts
 from harness.build.spec import kernel_parameters
 from harness.build.store import default_store
 from harness.commandactions import Ssh
@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.fdactions import Verify
 from harness.load import load, load_text
 from harness.plan import Case, Plan, expand, plan
+from harness.provision import bare_plan, needs_selftests, obtain
 from harness.result import Blame, Oracle, Outcome
 from harness.runner import run
 from harness.verdict import Verdict

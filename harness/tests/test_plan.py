@@ -11,7 +11,8 @@ from harness.fdactions import Change, Open
 from harness.kernelactions import Kexec
 from harness.kinds import DEFAULT_MODULES, Carrier
 from harness.load import load_text
-from harness.plan import CPU_MODEL_VIRTUALISATION, Least, Plan, expand, names, plan
+from harness.machinespec import CPU_MODEL_VIRTUALISATION, Least
+from harness.plan import Plan, expand, names, plan
 
 # Every verb, every key.
 FULL = """\

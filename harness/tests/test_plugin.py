@@ -213,8 +213,8 @@ def test_a_scenario_with_its_own_kernel_is_skipped_for_another(project: Path) ->
 
 def test_what_cases_run_on_is_looked_up_once(artifacts: Artifacts, project: Path) -> None:
     with (project / "conftest.py").open("a") as file:
-        file.write("from harness import artifacts\nwas = artifacts.obtain\n")
-        file.write("artifacts.obtain = lambda *args: print('looked up') or was(*args)\n")
+        file.write("from harness import provision\nwas = provision.obtain\n")
+        file.write("provision.obtain = lambda *args: print('looked up') or was(*args)\n")
     text = "summary: s\nrequires: {kernel: '99'}\nsteps:\n  - "
     for name in "abc":
         (project / "scenarios" / f"{name}.yaml").write_text(f"{text}ssh: 'true'\n")

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts import Artifacts, bare_plan, hardware
+from harness.artifacts import Artifacts
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.events import Events
+from harness.provision import bare_plan, hardware
 from harness.vm import outage
 from harness.vm.loss import Limits, Loss, MachineLostError
 from harness.vm.machine import Machine
@@ -193,7 +194,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from harness.events import Events
-from harness.artifacts import hardware
+from harness.provision import hardware
 from harness.vm.loss import Limits
 from harness.vm.power import power_on
 from harness.vm.qemu import Hardware

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts import Artifacts, bare_plan
+from harness.artifacts import Artifacts
 from harness.digest import read
 from harness.errors import UsageError
 from harness.journal import Journal
 from harness.plan import Plan
+from harness.provision import bare_plan
 from harness.report import render
 from harness.requirements import unmet
 from harness.result import Outcome

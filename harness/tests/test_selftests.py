@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness import tap
-from harness.artifacts import needs_selftests
 from harness.commandactions import Selftest
 from harness.judgement import by_blame
+from harness.provision import needs_selftests
 from harness.result import Blame
 from harness.selftests import command, judge
 from harness.tap import Status

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from harness import plugin
-from harness.artifacts import bare_plan
+from harness.provision import bare_plan
 from harness.commands import run as command
 for module in (command, plugin):
     module.run = lambda *args, **rest: print("ran", flush=True)

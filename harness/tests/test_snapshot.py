@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from harness import report, runner
-from harness.artifacts import Artifacts, bare_plan, hardware, obtain, with_parameters
+from harness.artifacts import Artifacts
 from harness.build.store import Store, default_store
 from harness.errors import HarnessError
 from harness.events import Events
 from harness.plan import Plan
+from harness.provision import bare_plan, hardware, obtain, with_parameters
 from harness.result import Oracle, Outcome
 from harness.runner import run
 from harness.verdict import Verdict

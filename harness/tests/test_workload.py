@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts import bare_plan
 from harness.cases import plans
 from harness.plan import Plan
+from harness.provision import bare_plan
 from harness.shard import expected
 from harness.workload import BESIDE, available, cores, longest_first, workers
 
