@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table of named fds. One lock guards the tables; it is never held over a call that may
- * block. Two requests at once on the same name are a race that the caller has asked for.
+ * The table of named fds. One lock guards the tables and the links that show them; it is never
+ * held over a call on an fd, which may block. Two requests at once on the same name are a race
+ * that the caller has asked for.
  */
 #include <errno.h>
 #include <limits.h>
