@@ -61,7 +61,12 @@ def _pump(machine: Machine, channel: paramiko.Channel, stdin: int) -> int:
             if typed and channel.send_ready():
                 typed = typed[channel.send(typed) :]
     status = channel.recv_exit_status()
-    return status if status >= 0 else LOST
+    if status >= 0:
+        return status
+    # A machine that has ended takes the connection along, which may be seen first.
+    machine.look_for_its_end()
+    print("the shell has no exit status: it was killed, or its connection is gone", file=sys.stderr)
+    return LOST
 
 
 def _show(channel: paramiko.Channel) -> bool:

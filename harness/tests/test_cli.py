@@ -189,10 +189,20 @@ def test_a_script_without_exit_and_an_empty_one_end(artifacts: Artifacts) -> Non
     assert harness("shell", stdin=subprocess.DEVNULL).returncode == 0
 
 
-def test_a_script_that_ends_the_machine_is_no_test(artifacts: Artifacts) -> None:
-    done = harness("shell", text="poweroff -f; sleep 60")
+# In the second the server is killed first: the connection is seen to be gone before the machine is.
+@pytest.mark.parametrize(
+    "script", ["poweroff -f; sleep 60", "setsid sh -c 'sleep 0.5; poweroff -f' & kill -KILL $PPID"]
+)
+def test_a_script_that_ends_the_machine_is_no_test(artifacts: Artifacts, script: str) -> None:
+    done = harness("shell", text=script)
     assert done.returncode == 125
     assert "the machine is gone" in done.stderr
+
+
+def test_a_shell_without_a_status_is_no_test_and_that_is_said(artifacts: Artifacts) -> None:
+    done = harness("shell", text="kill -KILL $$")
+    assert done.returncode == 125
+    assert "the shell has no exit status: it was killed" in done.stderr
 
 
 def test_ctrl_d_ends_the_shell_on_a_terminal(artifacts: Artifacts) -> None:
