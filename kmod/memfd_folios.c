@@ -2,6 +2,7 @@
 /*
  * The contents of a memfd: from its page cache to KHO, and back.
  */
+#include <linux/folio_batch.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -63,6 +64,29 @@ static pgoff_t run_end(struct address_space *mapping, pgoff_t index)
 }
 
 /*
+ * Is there a broken page among those from @index to before @end? It is looked for
+ * before they are pinned, since one in scratch memory would have to be moved for
+ * that, cannot be, and memfd_pin_folios() then tries for ever (7.3).
+ */
+static bool run_broken(struct address_space *mapping, pgoff_t index, pgoff_t end)
+{
+	struct folio_batch batch;
+	bool broken = false;
+	unsigned int i;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		return false;
+
+	folio_batch_init(&batch);
+	while (!broken && filemap_get_folios(mapping, &index, end - 1, &batch)) {
+		for (i = 0; i < folio_batch_count(&batch); i++)
+			broken |= folio_contain_hwpoisoned_page(batch.folios[i]);
+		folio_batch_release(&batch);
+	}
+	return broken;
+}
+
+/*
  * Pin the run of pages that starts at @index. Pinning brings back from swap,
  * and moves out of the memory that the next kernel will boot in.
  */
@@ -72,15 +96,19 @@ static int pin_run(struct file *file, pgoff_t index, struct memfd_pages *pages,
 	struct address_space *mapping = file->f_mapping;
 	loff_t size = i_size_read(mapping->host);
 	loff_t start = (loff_t)index << PAGE_SHIFT, end;
-	pgoff_t offset;
+	pgoff_t offset, after;
 	long nr;
 
 	/* Allocated beyond the end of the file: it cannot be pinned, nor forgotten. */
 	if (start >= size)
 		return -EOPNOTSUPP;
 
+	after = run_end(mapping, index);
+	if (run_broken(mapping, index, after))
+		return -EHWPOISON;
+
 	/* Unsigned: the last page of the largest file ends where loff_t does. */
-	end = min((u64)run_end(mapping, index) << PAGE_SHIFT, (u64)size) - 1;
+	end = min((u64)after << PAGE_SHIFT, (u64)size) - 1;
 
 	nr = memfd_pin_folios(file, start, end, pages->folios + pages->nr,
 			      min(room - pages->nr, UINT_MAX), &offset);

@@ -17,8 +17,9 @@ NAMED = re.compile(r"`(scenarios/[\w/]+\.yaml)`, (XFAIL|PASS)")
 
 
 def findings(page: str) -> dict[str, str]:
-    """The text of each finding, by its title."""
-    parts = re.split(r"^## \d+\. (.*)$", page, flags=re.MULTILINE)
+    """The text of each finding, by its title. What comes after them has no number."""
+    numbered = re.split(r"^## (?!\d)", page, flags=re.MULTILINE)[0]
+    parts = re.split(r"^## \d+\. (.*)$", numbered, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
